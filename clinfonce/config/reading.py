@@ -1,0 +1,172 @@
+"""Reading specifications from YAML, with errors that name file, line and field."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from clinfonce.config.specification import (
+    ExperimentSpec,
+    PlacedError,
+    Spec,
+    SweepSpec,
+    TrialSpec,
+)
+from clinfonce.errors import InputError
+
+
+def read_sweep(path: str | Path) -> SweepSpec:
+    """Read the specification of a sweep; `InputError` names file, line and field."""
+    return _read(Path(path), SweepSpec)
+
+
+def read_experiment(path: str | Path) -> ExperimentSpec:
+    """Read the specification of one trial; `InputError` names file, line and field."""
+    return _read(Path(path), ExperimentSpec)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the numbers people write (1e-3 is one) and without repeated keys."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)$"),
+    list("-+.0123456789"),
+)
+
+Place = tuple[str | int, ...]
+S = TypeVar("S", bound=Spec)
+
+
+def _read(path: Path, spec: type[S]) -> S:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        lines = _lines(node, path)
+        values = loader.construct_document(node) if node is not None else None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{path}:{line}: not YAML: {problem}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}:1: a specification is a mapping, got {_show(values)}")
+    try:
+        return spec.model_validate(values)
+    except ValidationError as error:
+        findings = [_explain(finding, spec) for finding in error.errors()]
+    place, problem = min(findings, key=lambda finding: _line_of(lines, finding[0]))
+    field = ".".join(str(part) for part in place) or "specification"
+    raise InputError(f"{path}:{_line_of(lines, place)}: {field}: {problem}")
+
+
+def _lines(node: yaml.Node | None, path: Path, place: Place = ()) -> dict[Place, int]:
+    """Map the place of every value to its line, 1-based; refuse repeated keys."""
+    if node is None:
+        return {}
+    lines = {place: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*place, str(key.value))
+            if inner in lines:
+                line = key.start_mark.line + 1
+                raise InputError(f"{path}:{line}: {key.value}: given twice")
+            lines |= _lines(value, path, inner)
+            lines[inner] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines |= _lines(value, path, (*place, index))
+    return lines
+
+
+def _line_of(lines: Mapping[Place, int], place: Sequence[str | int]) -> int:
+    """The line of a place or of the nearest place around it."""
+    for length in range(len(place), -1, -1):
+        if line := lines.get(tuple(place[:length])):
+            return line
+    return 1
+
+
+def _explain(error: Mapping[str, Any], spec: type[BaseModel]) -> tuple[Place, str]:
+    """Put pydantic's finding into words: the place, and what is wrong with the value there."""
+    place = tuple(part for part in error["loc"] if part not in _UNION_TAGS)
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return place, _unknown_field(str(place[-1]), _fields(spec, place[:-1]))
+        case "missing":
+            return place, "is missing"
+        case "literal_error":
+            expected = context["expected"].replace(" or ", ", ")
+            return place, f"{_show(error['input'])} is not one of {expected}"
+        case "union_tag_not_found":
+            kinds = "{choices: [...]}, {low: ..., high: ...} or {subset: [...]}"
+            return place, f"a dimension of the search is {kinds}, got {_show(error['input'])}"
+        case "value_error" if isinstance(context["error"], PlacedError):
+            return _explain_placed(context["error"])
+        case "value_error":
+            return place, str(context["error"])
+        case _:
+            return place, f"{_rule(error)}, got {_show(error['input'])}"
+
+
+def _explain_placed(error: PlacedError) -> tuple[Place, str]:
+    if error.finding is None:
+        return error.place, str(error)
+    inner, problem = _explain(error.finding, TrialSpec)
+    if error.place[:2] == ("search", "space"):
+        return error.place[:3], problem
+    return (*error.place[: len(error.place) - len(inner)], *inner), problem
+
+
+def _unknown_field(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown field; {hint}allowed: {', '.join(known)}"
+
+
+_UNION_TAGS = frozenset({"choices", "range", "subset", "int", "float", "literal['all']"})
+
+
+def _rule(error: Mapping[str, Any]) -> str:
+    text = str(error["msg"])
+    for said, better in (
+        ("Input should be", "must be"),
+        ("a valid ", "a "),
+        ("a integer", "a whole number"),
+        ("a int", "a whole number"),
+        ("Tuple should have", "must have"),
+        ("List should have", "must have"),
+        ("String should match", "must match"),
+    ):
+        text = text.replace(said, better)
+    return text
+
+
+def _fields(spec: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The fields of the model that a place leads to."""
+    for part in place:
+        info = spec.model_fields.get(str(part))
+        inner = getattr(info, "annotation", None)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            candidates = [a for a in getattr(inner, "__args__", ()) if isinstance(a, type)]
+            inner = next((a for a in candidates if issubclass(a, BaseModel)), None)
+        if inner is None:
+            return []
+        spec = inner
+    return list(spec.model_fields)
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
