@@ -1,0 +1,55 @@
+"""Data sets: images, labels, a fixed split and auxiliary columns.
+
+>>> table = load("digits")
+>>> table.images.shape, len(table.label_names)
+((1797, 1, 8, 8), 10)
+"""
+
+import importlib
+from pathlib import Path
+
+from clinfonce.data.split import stratified_split
+from clinfonce.data.table import (
+    SPLIT_NAMES,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Column,
+    ImageTable,
+    attributes,
+    unknown_name,
+)
+from clinfonce.errors import InputError
+
+__all__ = [
+    "DATASETS",
+    "SPLIT_NAMES",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "Column",
+    "ImageTable",
+    "attributes",
+    "load",
+    "stratified_split",
+]
+
+# Name to module; each has `load(root: Path | None) -> ImageTable`. Imported when asked for.
+DATASETS = {"digits": "clinfonce.data.digits"}
+
+
+def load(name: str, root: Path | str | None = None) -> ImageTable:
+    """Read a data set by name.
+
+    Args:
+        name: one of `DATASETS`.
+        root: folder that holds the files of a data set that has to be fetched first.
+
+    Raises:
+        InputError: an unknown name (the known ones are named), or files that are missing.
+    """
+    if name not in DATASETS:
+        raise InputError(unknown_name("data set", name, DATASETS))
+    module = importlib.import_module(DATASETS[name])
+    table: ImageTable = module.load(None if root is None else Path(root))
+    return table

@@ -1,0 +1,60 @@
+"""A fixed stratified split that no change of a library's random numbers can move."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinfonce.data.table import TEST, TRAIN, VALIDATION
+from clinfonce.errors import InputError
+
+
+def stratified_split(
+    labels: NDArray[np.int64],
+    *,
+    train: float = 0.5,
+    validation: float = 0.2,
+    seed: int = 0,
+) -> NDArray[np.int8]:
+    """Give each class the same shares of train, validation and test (the rest).
+
+    Rows of a class are ordered by a hash of their row number and cut at the shares; every split
+    gets at least one row of each class.
+
+    Args:
+        labels: (n,) classes >= 0; all 0 for an unstratified split.
+        train: share of the training rows, 0 < train.
+        validation: share of the validation rows, 0 < validation < 1 - train.
+        seed: another seed, another split.
+
+    Returns:
+        (n,) int8 of TRAIN, VALIDATION and TEST.
+
+    Raises:
+        InputError: shares that leave a split empty, or a class of fewer than three rows.
+    """
+    if not (train > 0 and validation > 0 and train + validation < 1):
+        raise InputError(f"shares {train} and {validation} leave no rows for one of the splits")
+    keys = _hash(np.arange(len(labels), dtype=np.uint64), seed)
+    order = np.lexsort((keys, labels))
+    classes, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    if (small := np.flatnonzero(sizes < 3)).size:
+        raise InputError(
+            f"class {classes[small[0]]} has {sizes[small[0]]} images; "
+            "three are needed for a train, a validation and a test image"
+        )
+    split = np.empty(len(labels), dtype=np.int8)
+    for start, size in zip(starts, sizes, strict=True):
+        n_validation = min(max(round(validation * size), 1), size - 2)
+        n_train = min(max(round(train * size), 1), size - n_validation - 1)
+        parts = [n_train, n_validation, size - n_train - n_validation]
+        split[order[start : start + size]] = np.repeat([TRAIN, VALIDATION, TEST], parts)
+    return split
+
+
+def _hash(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014) on values (n,)."""
+    gamma = np.uint64(0x9E3779B97F4A7C15)
+    # Arrays, not scalars: their multiplication wraps around without a warning.
+    x = (values + np.uint64(1) + (np.array([seed], np.uint64) << np.uint64(32))) * gamma
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,286 @@
+"""Images, labels, a fixed split and auxiliary columns: what every data set is read into."""
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinfonce.errors import InputError
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+SPLIT_NAMES = ("train", "validation", "test")
+
+Kind: TypeAlias = Literal["boolean", "categorical", "numeric", "tags", "hierarchy"]
+Level: TypeAlias = Literal["class", "image"]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+_DTYPE_KINDS = {"boolean": "b", "categorical": "iU", "numeric": "f", "tags": "O", "hierarchy": "O"}
+_DTYPE_WORDS = {
+    "boolean": "bool",
+    "categorical": "int64 or str",
+    "numeric": "float64",
+    "tags": "object (tuples of str)",
+    "hierarchy": "object (tuples of str)",
+}
+_HASH_BLOCK = 1 << 24  # bytes of images hashed at a time, so that a memory map is never read whole
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One auxiliary column.
+
+    Attributes:
+        name: unique within the table.
+        kind: what the values are; numeric columns are binned before they cluster anything.
+        values: (n,) bool | int64 codes or str | float64 | object holding tuples of str (the tags
+            of an image; the path from the root of a hierarchy down).
+        missing: (n,) bool, True where the value is unknown and `values` holds a filler; or None.
+        description: one sentence for people, with the unit.
+        level: "class" if the value follows from the label, "image" if it was observed per image.
+
+    Raises:
+        InputError: values that do not fit the kind, or NaN that is not marked missing.
+    """
+
+    name: str
+    kind: Kind
+    values: NDArray[Any]
+    missing: BoolArray | None = None
+    description: str = ""
+    level: Level = "image"
+
+    def __post_init__(self) -> None:
+        where = f"column {self.name!r}"
+        if self.kind not in get_args(Kind):
+            raise InputError(f"{where}: kind {self.kind!r} is not one of {get_args(Kind)}")
+        if self.level not in get_args(Level):
+            raise InputError(f"{where}: level {self.level!r} is not one of {get_args(Level)}")
+        if self.values.ndim != 1 or self.values.dtype.kind not in _DTYPE_KINDS[self.kind]:
+            raise InputError(
+                f"{where}: {self.kind} values must be (n,) {_DTYPE_WORDS[self.kind]}, "
+                f"got {self.values.shape} {self.values.dtype}"
+            )
+        if self.missing is not None and (
+            self.missing.shape != self.values.shape or self.missing.dtype != np.bool_
+        ):
+            raise InputError(f"{where}: missing must be {self.values.shape} bool")
+        if self.kind == "numeric":
+            bad = np.flatnonzero(~np.isfinite(self.values) & self.present)
+            if len(bad):
+                raise InputError(
+                    f"{where}: {self.values[bad[0]]} at row {bad[0]}; mark such rows missing"
+                )
+
+    @property
+    def present(self) -> BoolArray:
+        """(n,) bool, True where the value is known."""
+        return np.ones(len(self.values), dtype=np.bool_) if self.missing is None else ~self.missing
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTable:
+    """A data set in memory or memory-mapped, with a fixed split.
+
+    Attributes:
+        name: of the data set.
+        images: (n, c, h, w) uint8, never written to.
+        labels: (n,) int64 in 0..C-1, or None where nobody labelled the images.
+        label_names: C names; () without labels.
+        split: (n,) int8 of TRAIN, VALIDATION and TEST.
+        columns: the auxiliary columns by name, each of n values. Labels are not among them.
+
+    Raises:
+        InputError: shapes or types that do not fit, or a split in which a class has no image.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: IntArray | None
+    label_names: tuple[str, ...]
+    split: NDArray[np.int8]
+    columns: Mapping[str, Column] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        _check_images(self)
+        _check_split(self)
+        _check_columns(self)
+        if self.labels is not None:
+            _check_labels(self, self.labels)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def rows(self, split: int) -> IntArray:
+        """Row numbers of one split, ascending."""
+        return np.flatnonzero(self.split == split)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of SHA-256 over images, labels, split and columns."""
+        digest = hashlib.sha256()
+        _add_texts(digest, [str(self.images.shape), *self.label_names])
+        step = max(_HASH_BLOCK // self.images[0].nbytes, 1)
+        for start in range(0, len(self), step):
+            _add_array(digest, self.images[start : start + step])
+        _add_array(digest, self.split)
+        if self.labels is not None:
+            _add_array(digest, self.labels)
+        for column in self.columns.values():
+            _add_texts(digest, [column.name, column.kind, column.level])
+            _add_array(digest, column.values)
+            _add_array(digest, column.present)
+        return digest.hexdigest()[:16]
+
+    def column(self, name: str) -> Column:
+        """The column of that name; InputError names the known ones."""
+        if name not in self.columns:
+            raise InputError(unknown_name(f"column of {self.name!r}", name, self.columns))
+        return self.columns[name]
+
+    def attribute(self, name: str, bins: int = 2) -> IntArray:
+        """One column as integer codes (n,), in order of its values; missing is the last code.
+
+        A numeric column is cut into at most `bins` parts as even as its ties allow, at quantiles
+        of the training rows (2: a median split). No label is looked at.
+
+        Raises:
+            InputError: an unknown column, tags or a hierarchy, or fewer than two bins.
+        """
+        column = self.column(name)
+        if column.kind in ("tags", "hierarchy"):
+            raise InputError(
+                f"column {name!r} holds {column.kind}, not one value an image: "
+                f"use clusterings.from_{column.kind}"
+            )
+        if column.kind == "numeric":
+            codes = _bin(column.values, column.present, self.split == TRAIN, bins)
+        else:
+            codes = np.unique(column.values, return_inverse=True)[1].astype(np.int64)
+        if column.missing is None or not column.missing.any():
+            return codes
+        present = column.present
+        codes[present] = np.unique(codes[present], return_inverse=True)[1]
+        codes[~present] = codes[present].max(initial=-1) + 1
+        return codes
+
+
+def attributes(
+    table: ImageTable, rows: IntArray, names: Sequence[str] | None = None, bins: int = 2
+) -> dict[str, IntArray]:
+    """Columns as integer codes on the given rows, ready for `clusterings.from_attributes`.
+
+    Args:
+        table: the data set.
+        rows: (m,) row numbers, mostly `table.rows(TRAIN)`.
+        names: which columns; None takes every boolean, categorical and numeric one.
+        bins: parts that a numeric column is cut into.
+
+    Returns:
+        Name to (m,) int64. A missing value is a value of its own: two images that both lack it
+        agree in it.
+
+    Raises:
+        InputError: an unknown column, or one that holds tags or a hierarchy.
+    """
+    if names is None:
+        names = [c.name for c in table.columns.values() if c.kind not in ("tags", "hierarchy")]
+    return {name: table.attribute(name, bins)[rows] for name in names}
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """One line for a name that does not exist: the closest one, and all that do."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+    return f"unknown {what}: {name!r}{hint} (known: {listed or 'none'})"
+
+
+def _bin(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) -> IntArray:
+    """Quantile bins (n,), each cut between two distinct training values; missing rows get 0."""
+    if bins < 2:
+        raise InputError(f"bins must be at least 2, got {bins}")
+    distinct, counts = np.unique(values[train & present], return_counts=True)
+    if len(distinct) < 2:
+        return np.zeros(len(values), dtype=np.int64)
+    share = np.cumsum(counts)[:-1] / counts.sum()  # of training rows <= distinct[:-1]
+    wanted = np.arange(1, bins) / bins
+    cuts = np.unique([np.abs(share - q).argmin() for q in wanted])
+    filled = np.where(present, values, distinct[0])
+    return np.searchsorted(distinct[cuts], filled, side="left").astype(np.int64)
+
+
+def _add_array(digest: "hashlib._Hash", values: NDArray[Any]) -> None:
+    """Hash an array by its bytes, little-endian; texts and tuples by their text."""
+    if values.dtype.kind in "UO":
+        _add_texts(digest, map(str, values.tolist()))
+    else:
+        little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+        digest.update(little.data)
+
+
+def _add_texts(digest: "hashlib._Hash", texts: Iterable[str]) -> None:
+    """Hash texts so that no two lists of them run together."""
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
+
+
+def _check_images(table: ImageTable) -> None:
+    images = table.images
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise InputError(
+            f"{table.name}: images must be (n, c, h, w) uint8, got {images.shape} {images.dtype}"
+        )
+    if 0 in images.shape:
+        raise InputError(f"{table.name}: no images: shape {images.shape}")
+
+
+def _check_split(table: ImageTable) -> None:
+    split, n = table.split, len(table)
+    if split.shape != (n,) or split.dtype != np.int8:
+        raise InputError(
+            f"{table.name}: split must be ({n},) int8, got {split.shape} {split.dtype}"
+        )
+    if (bad := np.flatnonzero((split < TRAIN) | (split > TEST))).size:
+        raise InputError(f"{table.name}: split {split[bad[0]]} at row {bad[0]} is none of 0, 1, 2")
+    if not (split == TRAIN).any():
+        raise InputError(f"{table.name}: no image is in the train split")
+
+
+def _check_labels(table: ImageTable, labels: IntArray) -> None:
+    n, n_classes = len(table), len(table.label_names)
+    if labels.shape != (n,) or labels.dtype != np.int64:
+        raise InputError(
+            f"{table.name}: labels must be ({n},) int64, got {labels.shape} {labels.dtype}"
+        )
+    if (bad := np.flatnonzero((labels < 0) | (labels >= n_classes))).size:
+        raise InputError(
+            f"{table.name}: label {labels[bad[0]]} at row {bad[0]} is not in 0..{n_classes - 1}"
+        )
+    for code, split_name in enumerate(SPLIT_NAMES):
+        counts = np.bincount(labels[table.split == code], minlength=n_classes)
+        if (empty := np.flatnonzero(counts == 0)).size:
+            raise InputError(
+                f"{table.name}: the {split_name} split has no image of class "
+                f"{table.label_names[empty[0]]!r}"
+            )
+
+
+def _check_columns(table: ImageTable) -> None:
+    for name, column in table.columns.items():
+        if name != column.name:
+            raise InputError(f"{table.name}: column {column.name!r} is filed under {name!r}")
+        if len(column.values) != len(table):
+            raise InputError(
+                f"{table.name}: column {name!r} has {len(column.values)} values for "
+                f"{len(table)} images"
+            )

@@ -1,0 +1,44 @@
+"""The fixed split: shares, determinism, refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinfonce.data import TEST, TRAIN, VALIDATION, stratified_split
+from clinfonce.errors import InputError
+
+
+@given(st.lists(st.integers(3, 60), min_size=1, max_size=6), st.integers(0, 2**31))
+def test_every_class_has_the_shares(sizes, seed):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    labels = np.random.default_rng(0).permutation(labels)
+    split = stratified_split(labels, train=0.6, validation=0.1, seed=seed)
+    for label, size in enumerate(sizes):
+        counts = np.bincount(split[labels == label], minlength=3)
+        assert counts.min() >= 1
+        assert counts.sum() == size
+        assert abs(counts[TRAIN] - 0.6 * size) <= 1
+        assert abs(counts[VALIDATION] - 0.1 * size) <= 1
+        assert abs(counts[TEST] - 0.3 * size) <= 1.5
+
+
+def test_is_fixed_for_ever():
+    split = stratified_split(np.zeros(12, dtype=np.int64))
+    assert split.tolist() == [2, 1, 0, 2, 0, 0, 0, 2, 0, 2, 0, 1]
+
+
+def test_rows_are_mixed_and_seeds_differ():
+    labels = np.arange(4000) % 4
+    split = stratified_split(labels)
+    halves = [np.mean(part == TRAIN) for part in np.split(split, 8)]
+    assert np.ptp(halves) < 0.15
+    other = stratified_split(labels, seed=1)
+    assert 0.3 < np.mean(other == split) < 0.45  # .5^2 + .2^2 + .3^2 = .38
+
+
+def test_refuses_empty_splits():
+    with pytest.raises(InputError, match="class 1 has 2 images"):
+        stratified_split(np.array([0, 0, 0, 1, 1]))
+    with pytest.raises(InputError, match="leave no rows"):
+        stratified_split(np.zeros(9, dtype=np.int64), train=0.8, validation=0.2)
