@@ -19,7 +19,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Spec(BaseModel):
@@ -176,7 +176,7 @@ class Range(Spec):
 class Subset(Spec):
     """Each of a list in or out; "all" = every attribute of the data set."""
 
-    subset: Literal["all"] | Names
+    subset: Literal["all"] | Annotated[Names, Field(min_length=1)]
 
 
 def _kind_of_dimension(value: Any) -> str | None:

@@ -1,0 +1,184 @@
+"""The `clinfonce` command: each subcommand calls one function of the package."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clinfonce import __version__
+from clinfonce.errors import InputError
+
+DEFAULT_RESULTS = "results"
+METRIC = "test_linear_top1_5"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 fine, 2 a mistake in what the user gave, 1 anything else."""
+    parsed = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = parsed.run
+    try:
+        return run(parsed)
+    except InputError as error:
+        print(f"clinfonce: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("clinfonce: interrupted", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="clinfonce",
+        description="Find out which auxiliary information trains the best image encoder, and why.",
+    )
+    parser.add_argument("--version", action="version", version=f"clinfonce {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    sweep = _command(commands, "sweep", _sweep, "run a sweep, or go on with one")
+    sweep.add_argument("spec", metavar="SPEC", help="YAML file, such as sweeps/digits.yaml")
+    sweep.add_argument("--fresh", action="store_true", help="forget this sweep's earlier rows")
+
+    pretrain = _command(commands, "pretrain", _pretrain, "run one trial, without a search")
+    pretrain.add_argument("spec", metavar="SPEC", help="YAML file with name, data and trial")
+
+    query = _command(commands, "query", _query, "ask the result tables in SQL")
+    query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
+
+    relate = _command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
+    report = _command(commands, "report", _report, "write the result page, one HTML file")
+    report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
+    report.add_argument("--figures", metavar="DIR", help="also write the figures as SVG")
+    for command in (relate, report):
+        command.add_argument("--sweep", help="only this sweep")
+        command.add_argument(
+            "--metric", default=METRIC, help=f"accuracy, a column of trials (default {METRIC})"
+        )
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], purpose: str
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
+    command.set_defaults(run=run)
+    command.add_argument(
+        "--results", metavar="DIR", default=DEFAULT_RESULTS, help="result store (default results/)"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    return command
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from clinfonce.config import read_sweep
+
+    sweep = read_sweep(arguments.spec)
+    print(f"clinfonce: sweep {sweep.name} into {arguments.results}", file=sys.stderr, flush=True)
+    from clinfonce.display import SweepDisplay
+    from clinfonce.scaling import prepare_sweep, run_sweep, terminal_apart
+
+    home = Path(arguments.results)
+    table, store = prepare_sweep(sweep, home, fresh=arguments.fresh)
+    log = home / "logs" / f"{sweep.name}.log"
+    metric = sweep.search.metric if sweep.search else "val_knn"
+    with terminal_apart(log) as terminal, SweepDisplay(terminal, metric) as display:
+        rows = run_sweep(sweep, table, store, home, display)
+    failed = [row for row in rows if row["status"] == "failed"]
+    if failed:
+        print(f"clinfonce: {len(failed)} trials failed; {log} says more", file=sys.stderr)
+    return _summarize(arguments, sweep.name)
+
+
+def _pretrain(arguments: argparse.Namespace) -> int:
+    from clinfonce.config import SweepSpec, read_experiment
+
+    experiment = read_experiment(arguments.spec)
+    print(f"clinfonce: trial {experiment.name} into {arguments.results}", file=sys.stderr)
+    raise NotImplementedError
+
+
+def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
+    """Print what came out of a sweep, and what to type next."""
+    from clinfonce import results
+
+    summary = results.open(arguments.results).sql(_SUMMARY.replace("$sweep", sweep))
+    _print_table(summary, as_json=arguments.json)
+    if not arguments.json:
+        option = "" if arguments.results == DEFAULT_RESULTS else f" --results {arguments.results}"
+        print(f"\nWhat follows from which bits:   clinfonce relate{option}")
+        print(f"The page to look at and share:  clinfonce report{option}")
+    return 0
+
+
+# Accuracies on the test split, in percent: mean ± standard deviation over seeds.
+_SUMMARY = """
+SELECT CASE role WHEN 'confirm' THEN 'best found: ' || name ELSE name END AS trial,
+       count(*) AS seeds, any_value(n_clusters) AS K,
+       round(any_value(i_zt), 2) AS "I(Z;T)", round(any_value(h_z_given_t), 2) AS "H(Z|T)",
+       {accuracies}
+FROM trials JOIN clusterings USING (clustering_id)
+WHERE sweep = '$sweep' AND status = 'complete' AND role <> 'search'
+GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC
+""".replace(
+    "{accuracies}",
+    ", ".join(
+        f"format('{{:.1f}} ± {{:.1f}}', 100 * avg(test_linear_top1_{labels}), "
+        f"100 * coalesce(stddev_samp(test_linear_top1_{labels}), 0)) AS \"{title}\""
+        for labels, title in (("1", "1 label"), ("5", "5 labels"), ("10", "10"), ("all", "all"))
+    ),
+)
+
+
+def _query(arguments: argparse.Namespace) -> int:
+    from clinfonce import results
+
+    _print_table(results.open(arguments.results).sql(arguments.sql), as_json=arguments.json)
+    return 0
+
+
+def _relate(arguments: argparse.Namespace) -> int:
+    from clinfonce import results
+
+    store = results.open(arguments.results)
+    relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
+    raise NotImplementedError
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from clinfonce import results
+
+    store = results.open(arguments.results)
+    out = Path(arguments.out or Path(arguments.results) / "report.html")
+    results.report(store, out, metric=arguments.metric, sweep=arguments.sweep)
+    print(out)
+    return 0
+
+
+def _print_table(table: Any, *, as_json: bool) -> None:
+    """Print a pyarrow table: aligned for people, a list of objects as JSON."""
+    if as_json:
+        print(json.dumps(table.to_pylist(), default=str, indent=1))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = table.column_names
+    for name, kind in zip(columns, table.schema.types, strict=True):
+        numeric = str(kind).startswith(("int", "uint", "float", "double", "decimal"))
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in table.to_pylist():
+        shown.add_row(*[_cell(row[name]) for name in columns])
+    width = None if sys.stdout.isatty() else 10_000
+    Console(highlight=False, markup=False, width=width).print(shown)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,100 @@
+"""What a running sweep shows: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+Row = Mapping[str, Any]
+
+
+class SweepDisplay:
+    """Trials done, best validation accuracy so far, time left.
+
+    Args:
+        stream: where to write.
+        metric: column of the table `trials` that is maximised.
+    """
+
+    def __init__(self, stream: IO[str], metric: str) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._metric = metric
+        self._total = self._done = self._earlier = 0
+        self._began = time.monotonic()
+        self._best: tuple[float, str] | None = None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("trials{task.fields[note]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=None, note="")
+
+    def __enter__(self) -> "SweepDisplay":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Write a line above the bar."""
+        self._console.print(text, markup=False)
+
+    def start(self, total: int) -> None:
+        """The sweep begins."""
+        self._total, self._began = total, time.monotonic()
+        self._bar.update(self._task, description="sweep", total=total)
+
+    def epoch(self, name: str, epoch: int, epochs: int, accuracy: float) -> None:
+        """A running trial has a new validation accuracy."""
+        self._bar.update(
+            self._task, note=f"{self._note()} · {name}: epoch {epoch}/{epochs}, {accuracy:.1%}"
+        )
+
+    def trial(self, row: Row, *, earlier: bool) -> None:
+        """A trial has ended, perhaps in an earlier run of the sweep."""
+        self._done += 1
+        self._earlier += earlier
+        value = row[self._metric] if row["status"] == "complete" else None
+        if value is not None and (self._best is None or value > self._best[0]):
+            self._best = value, str(row["name"])
+        self._bar.update(self._task, completed=self._done, note=self._note())
+        if not earlier and (row["status"] == "failed" or not self._console.is_terminal):
+            self.say(f"[{self._done}/{self._total}] {self._outcome(row)}{self._note()}")
+
+    def _outcome(self, row: Row) -> str:
+        name = f"{row['name']} (seed {row['seed']})"
+        match row["status"]:
+            case "failed":
+                return f"{name} failed: {row['error']}"
+            case "stopped":
+                return f"{name} stopped at epoch {row['epochs_run']} with {row['val_knn']:.1%}"
+            case _:
+                return f"{name} reached {row[self._metric]:.1%}"
+
+    def _note(self) -> str:
+        parts = []
+        if self._best is not None:
+            parts.append(f"best {self._best[0]:.1%} ({self._best[1]})")
+        if left := self._seconds_left():
+            parts.append(f"{_duration(left)} left")
+        return "".join(f" · {part}" for part in parts)
+
+    def _seconds_left(self) -> float | None:
+        run = self._done - self._earlier
+        if not run or self._done == self._total:
+            return None
+        return (time.monotonic() - self._began) / run * (self._total - self._done)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,293 @@
+"""One trial, from its specification to its rows: cluster, pretrain, probe. No Ray in it."""
+
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import clinfonce
+from clinfonce import clusterings
+from clinfonce.augment import Policy
+from clinfonce.clusterings import Clustering
+from clinfonce.config import ClusteringSpec, TrialSpec, trial_id
+from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
+from clinfonce.errors import InputError
+from clinfonce.evaluation import encode, evaluate, knn_accuracy
+from clinfonce.information import measure
+from clinfonce.models import build_encoder
+from clinfonce.training.images import ImageSource
+from clinfonce.training.loop import Epoch, Pretraining
+from clinfonce.training.sampler import BatchSampler
+
+Row = dict[str, Any]
+
+
+@dataclass
+class TrialResult:
+    """The rows of a finished trial, and its encoder.
+
+    Attributes:
+        trial: row of the table `trials`.
+        epochs: rows of the table `epochs`.
+        clustering: row of the table `clusterings`.
+        encoder: weights, on the CPU.
+    """
+
+    trial: Row
+    epochs: list[Row]
+    clustering: Row
+    encoder: dict[str, Tensor] = field(repr=False)
+
+
+def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
+    """Build the clustering of a table's training images that a specification asks for.
+
+    Raises:
+        InputError: the table lacks what the clustering needs.
+    """
+    rows = table.rows(TRAIN)
+    match spec.source:
+        case "instances":
+            return clusterings.from_instances(len(rows))
+        case "labels":
+            return clusterings.from_labels(_labels(table, rows), names=table.label_names)
+        case "attributes":
+            values = attributes(table, rows, names=spec.attributes, bins=spec.bins)
+            return clusterings.from_attributes(values, names=spec.attributes, top_k=spec.top_k)
+        case "column":
+            name = str(spec.column)
+            values = attributes(table, rows, names=[name], bins=spec.bins)
+            return clusterings.from_column(values[name], name=name)
+        case "kmeans":
+            pixels = table.images[rows].reshape(len(rows), -1).astype(np.float32) / 255
+            return clusterings.from_kmeans(pixels, int(spec.n_clusters or 0), seed=spec.seed)
+
+
+def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
+    """Find the mistakes in a trial before anything is trained, and return its clustering.
+
+    Raises:
+        InputError: an unknown augmentation or encoder, a batch larger than the data, or a
+            clustering that nothing can be learnt from.
+    """
+    Policy.named(spec.augmentation)
+    _, channels, height, _ = table.images.shape
+    build_encoder(spec.encoder.name, channels=channels, image_size=height)
+    clustering = build_clustering(spec.clustering, table)
+    clustering.check_trainable()
+    BatchSampler(clustering.ids, spec.sampler.batch_size, spec.sampler.images_per_cluster)
+    if spec.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device is cuda, but PyTorch sees no CUDA device here: use cpu or auto")
+    return clustering
+
+
+def run_trial(
+    spec: TrialSpec,
+    table: ImageTable,
+    *,
+    experiment: str,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    checkpoint: Path | None = None,
+) -> TrialResult:
+    """Run one trial. With several workers every one of them calls this, and gets the same rows.
+
+    Args:
+        spec: the trial.
+        table: images, labels and auxiliary columns.
+        experiment: name of the sweep (or of the single experiment) that the trial belongs to.
+        on_epoch: is given each epoch as it ends.
+        checkpoint: file that the training is saved to after each evaluated epoch and resumed from.
+
+    Raises:
+        InputError: the trial does not fit the data.
+        TrainingDiverged: the loss is no longer finite.
+    """
+    started = time.perf_counter()
+    clustering = check_trial(spec, table)
+    identity = trial_id(experiment, spec, table.fingerprint)
+    device = _device(spec)
+    with _threads(spec.threads):
+        training = Pretraining(
+            spec,
+            ImageSource(table.images, table.rows(TRAIN), device),
+            clustering.ids,
+            image_shape=table.images.shape[1:],
+            device=device,
+            checkpoint=checkpoint,
+        )
+        for epoch in training.epochs():
+            due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
+            if due and epoch.val_knn is None:
+                epoch.val_knn = _validation_knn(training.encoder, table, spec, device)
+                training.save()
+            on_epoch(epoch)
+        accuracies = _probe(training.encoder, table, spec, device)
+    trial = {
+        **describe_trial(spec, table, clustering, experiment=experiment),
+        **describe_outcome(training.history, status="complete"),
+        **accuracies,
+        **_describe_machine(device),
+        "seconds": time.perf_counter() - started,
+    }
+    weights = {name: w.detach().cpu() for name, w in training.encoder.state_dict().items()}
+    return TrialResult(
+        trial,
+        describe_epochs(training.history, str(trial["trial_id"])),
+        describe_clustering(clustering, table),
+        weights,
+    )
+
+
+def describe_trial(
+    spec: TrialSpec, table: ImageTable, clustering: Clustering | None, *, experiment: str
+) -> Row:
+    """The part of a trial's row that stands before it runs."""
+    chosen, source = spec.clustering, spec.clustering.source
+    return {
+        "trial_id": trial_id(experiment, spec, table.fingerprint),
+        "sweep": experiment,
+        "clustering_id": clustering.clustering_id if clustering else None,
+        "clustering": clustering.name if clustering else source,
+        "source": source,
+        "attributes": clustering.provenance.get("attributes") if clustering else None,
+        "granularity": chosen.n_clusters or chosen.top_k,
+        "objective": spec.objective.name,
+        "form": spec.objective.form,
+        "temperature": spec.objective.temperature,
+        "sampler": "uniform" if spec.sampler.images_per_cluster is None else "clusters",
+        "images_per_cluster": spec.sampler.images_per_cluster,
+        "batch_size": spec.sampler.batch_size,
+        "encoder": spec.encoder.name,
+        "seed": spec.seed,
+        "epochs": spec.epochs,
+        "workers": spec.workers,
+        "data": table.name,
+        "data_fingerprint": table.fingerprint,
+        "spec": json.dumps(spec.model_dump(mode="json"), sort_keys=True),
+        "clinfonce_version": clinfonce.__version__,
+        "torch_version": torch.__version__,
+        "python_version": platform.python_version(),
+        "finished_at": datetime.now(UTC),
+    }
+
+
+def describe_outcome(history: list[Epoch], *, status: str, error: str | None = None) -> Row:
+    """The part of a trial's row that its epochs decide, however it ended."""
+    train_seconds = sum(epoch.seconds for epoch in history)
+    images = sum(epoch.images for epoch in history)
+    return {
+        "status": status,
+        "error": error,
+        "epochs_run": len(history),
+        "loss": history[-1].loss if history else None,
+        "val_knn": next((e.val_knn for e in reversed(history) if e.val_knn is not None), None),
+        "train_seconds": train_seconds,
+        "images_per_second": images / train_seconds if train_seconds else None,
+    }
+
+
+def describe_epochs(history: list[Epoch], identity: str) -> list[Row]:
+    """The rows of the table `epochs`."""
+    rows = [{"trial_id": identity, **asdict(epoch)} for epoch in history]
+    for row in rows:
+        del row["images"]
+    return rows
+
+
+def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
+    """The row of the table `clusterings`: the clustering and what it says of the labels."""
+    sizes = np.sort(clustering.sizes)
+    row: Row = {
+        "clustering_id": clustering.clustering_id,
+        "name": clustering.name,
+        "source": clustering.provenance["source"],
+        "provenance": json.dumps(dict(clustering.provenance), sort_keys=True),
+        "data": table.name,
+        "data_fingerprint": table.fingerprint,
+        "n_images": len(clustering.ids),
+        "n_clusters": clustering.n_clusters,
+        "size_min": int(sizes[0]),
+        "size_median": float(np.median(sizes)),
+        "size_max": int(sizes[-1]),
+        "n_singletons": clustering.n_singletons,
+    }
+    if table.labels is not None:
+        row |= asdict(measure(clustering.ids, table.labels[table.rows(TRAIN)]))
+    return row
+
+
+def _describe_machine(device: torch.device) -> Row:
+    if device.type == "cuda":
+        name, peak = torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device)
+    else:
+        name = platform.processor() or platform.machine()
+        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, else KiB
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {"device": name, "host": platform.node(), "peak_memory_mb": peak / 2**20}
+
+
+def _probe(
+    encoder: torch.nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
+) -> dict[str, float | None]:
+    """Every accuracy of the trial; the one place where the test split is used."""
+    parts: dict[str, Tensor] = {}
+    for name, split in (("train", TRAIN), ("val", VALIDATION), ("test", TEST)):
+        rows = table.rows(split)
+        parts[f"{name}_x"] = _features(encoder, table, rows, device)
+        parts[f"{name}_y"] = torch.from_numpy(_labels(table, rows))
+    return evaluate(**parts, draws=spec.evaluation.draws)
+
+
+def _validation_knn(
+    encoder: torch.nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
+) -> float:
+    train, validation = table.rows(TRAIN), table.rows(VALIDATION)
+    accuracies = knn_accuracy(
+        _features(encoder, table, train, device),
+        torch.from_numpy(_labels(table, train)),
+        _features(encoder, table, validation, device),
+        torch.from_numpy(_labels(table, validation)),
+        k=spec.evaluation.neighbors,
+        n_classes=len(table.label_names),
+    )
+    return accuracies[1]
+
+
+def _features(
+    encoder: torch.nn.Module, table: ImageTable, rows: "np.ndarray", device: torch.device
+) -> Tensor:
+    return encode(encoder, torch.from_numpy(table.images[rows]), device=device)
+
+
+def _labels(table: ImageTable, rows: "np.ndarray") -> "np.ndarray":
+    if table.labels is None:
+        raise InputError(f"data set {table.name} has no labels, and this needs them")
+    return table.labels[rows]
+
+
+def _device(spec: TrialSpec) -> torch.device:
+    if spec.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(spec.device)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with so many CPU threads: sums are ordered by their number, so bits depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
