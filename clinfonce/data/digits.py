@@ -164,8 +164,8 @@ def _holes(images: NDArray[np.uint8]) -> NDArray[np.int64]:
         if np.array_equal(spread, area):
             break
         area = spread
-    areas = np.count_nonzero((area == pixel) & background, axis=(1, 2))
-    return areas.astype(np.int64) - 1  # the outside is one of them
+    areas: NDArray[np.int64] = np.count_nonzero((area == pixel) & background, axis=(1, 2))
+    return areas - 1  # the outside is one of them
 
 
 def _highest_neighbour(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,81 @@
+"""Images that agree in chosen attributes share a cluster; more attributes, finer clusters."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from clinfonce.clusterings.base import Clustering, IntArray, build, unknown_name
+from clinfonce.errors import InputError
+from clinfonce.information import Ids, as_ids, entropy
+
+_NAMES_SHOWN = 6
+
+
+def from_attributes(
+    attributes: Mapping[str, Ids],
+    *,
+    names: Sequence[str] | None = None,
+    top_k: int | None = None,
+) -> Clustering:
+    """Cluster by the values of some attributes.
+
+    With `top_k`, the k attributes of highest entropy are taken, as in Tsai et al. 2021
+    (arXiv 2106.02869, section 4.1); with neither choice, all of them.
+
+    Args:
+        attributes: name to (n,) integers >= 0 (booleans too), one array an attribute.
+        names: the attributes to take; their order does not matter to the clusters.
+        top_k: how many attributes to take, by entropy; equal entropies in order of name.
+
+    Raises:
+        InputError: no attributes, an unknown name, both choices, `top_k` out of range, or
+            attributes of different lengths.
+    """
+    if names is not None and top_k is not None:
+        raise InputError("attributes: give names or top_k, not both")
+    if top_k is not None:
+        names = top_by_entropy(attributes, top_k)
+    chosen = list(attributes) if names is None else list(names)
+    return build(
+        cross(attributes, chosen),
+        name=_describe(chosen, top_k, len(attributes)),
+        provenance={"source": "attributes", "attributes": list(chosen), "top_k": top_k},
+    )
+
+
+def top_by_entropy(attributes: Mapping[str, Ids], k: int) -> list[str]:
+    """Names of the k attributes of highest entropy, highest first; ties in order of name."""
+    if not 1 <= k <= len(attributes):
+        raise InputError(f"attributes: top_k must be in 1..{len(attributes)}, got {k}")
+    bits = {name: entropy(values) for name, values in attributes.items()}
+    return sorted(bits, key=lambda name: (-bits[name], name))[:k]
+
+
+def cross(attributes: Mapping[str, Ids], names: Sequence[str]) -> IntArray:
+    """Codes (n,), equal where all the named attributes are equal."""
+    if not names:
+        raise InputError("attributes: at least one attribute is needed")
+    codes: IntArray | None = None
+    for name in names:
+        if name not in attributes:
+            raise InputError(unknown_name("attribute", name, attributes))
+        values = np.unique(as_ids(attributes[name], f"attribute {name!r}"), return_inverse=True)[1]
+        if codes is None:
+            codes = values
+        elif len(values) != len(codes):
+            raise InputError(
+                f"attribute {name!r} has {len(values)} values, {names[0]!r} has {len(codes)}"
+            )
+        else:  # dense again after every attribute, so that the product never overflows
+            codes = np.unique(codes * (values.max() + 1) + values, return_inverse=True)[1]
+    assert codes is not None
+    return codes.astype(np.int64, copy=False)
+
+
+def _describe(chosen: Sequence[str], top_k: int | None, n_attributes: int) -> str:
+    if top_k is not None:
+        return f"top-{top_k} attributes"
+    if len(chosen) > _NAMES_SHOWN:
+        share = "all" if len(chosen) == n_attributes else f"{len(chosen)} of"
+        return f"{share} {n_attributes} attributes"
+    return f"attributes({', '.join(chosen)})"

@@ -1,0 +1,108 @@
+"""A clustering: one cluster id per training image, and where the ids came from."""
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinfonce.errors import InputError
+from clinfonce.information import as_ids
+
+IntArray: TypeAlias = NDArray[np.int64]
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Provenance: TypeAlias = Mapping[str, Json]
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Cluster ids of the training images, in the order of `table.rows(TRAIN)`.
+
+    Attributes:
+        ids: (n,) int64, dense 0..K-1 in order of first appearance; read-only.
+        name: short, for people: "top-4 attributes".
+        provenance: JSON values from which `clusterings.rebuild` makes the same ids again;
+            "source" names the module.
+
+    Raises:
+        InputError: ids that are empty or not numbered in order of first appearance.
+    """
+
+    ids: IntArray
+    name: str
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        ids = as_ids(self.ids, f"ids of clustering {self.name!r}").copy()
+        highest_before = np.concatenate(([-1], np.maximum.accumulate(ids)[:-1]))
+        if (bad := np.flatnonzero(ids > highest_before + 1)).size:
+            raise InputError(
+                f"ids of clustering {self.name!r} must be numbered in order of first appearance, "
+                f"got {ids[bad[0]]} at row {bad[0]}; use clusterings.from_column"
+            )
+        ids.flags.writeable = False
+        object.__setattr__(self, "ids", ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def n_clusters(self) -> int:
+        """K, the number of clusters."""
+        return len(self.sizes)
+
+    @cached_property
+    def sizes(self) -> IntArray:
+        """Images per cluster, (K,) int64."""
+        return np.bincount(self.ids)
+
+    @property
+    def n_singletons(self) -> int:
+        """Clusters of one image; their only positive is the image's own other view."""
+        return int(np.count_nonzero(self.sizes == 1))
+
+    @cached_property
+    def clustering_id(self) -> str:
+        """12 hex digits of SHA-256 over the ids: equal partitions share it, whatever made them."""
+        return hashlib.sha256(self.ids.astype("<i8").data).hexdigest()[:12]
+
+    def check_trainable(self) -> None:
+        """Raise InputError if there is one cluster only: nothing would be contrasted."""
+        if self.n_clusters == 1:
+            raise InputError(
+                f"clustering {self.name!r} puts all {len(self)} images into one cluster, so there "
+                "is nothing to tell apart: take more attributes, a deeper level or more clusters"
+            )
+
+
+def build(codes: NDArray[Any], *, name: str, provenance: Provenance) -> Clustering:
+    """Make a clustering of any codes (n,), equal codes sharing a cluster.
+
+    Raises:
+        InputError: codes that are empty or not one-dimensional.
+    """
+    return Clustering(number_by_appearance(codes, name), name, provenance)
+
+
+def number_by_appearance(codes: NDArray[Any], name: str) -> IntArray:
+    """Number (n,) codes of any sortable type 0, 1, ... in order of first appearance."""
+    if codes.ndim != 1 or codes.size == 0:
+        raise InputError(f"{name}: one value per image is needed, got shape {codes.shape}")
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbered: IntArray = rank[inverse]
+    return numbered
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """One line for a name that does not exist: the closest one, and all that do."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+    return f"unknown {what}: {name!r}{hint} (known: {listed or 'none'})"
