@@ -79,7 +79,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     sweep = read_sweep(arguments.spec)
     print(f"clinfonce: sweep {sweep.name} into {arguments.results}", file=sys.stderr, flush=True)
     from clinfonce.display import SweepDisplay
-    from clinfonce.scaling import prepare_sweep, run_sweep, terminal_apart
+    from clinfonce.scaling.session import terminal_apart
+    from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 
     home = Path(arguments.results)
     table, store = prepare_sweep(sweep, home, fresh=arguments.fresh)

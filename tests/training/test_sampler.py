@@ -1,0 +1,59 @@
+"""Which images share a batch."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinfonce.errors import InputError
+from clinfonce.training.sampler import BatchSampler
+
+CLUSTERS = np.repeat(np.arange(30), np.arange(1, 31))  # 465 images, clusters of 1 to 30
+
+
+@given(
+    batch_size=st.integers(2, 465), group=st.none() | st.integers(2, 9), epoch=st.integers(0, 99)
+)
+def test_every_image_is_seen_once_an_epoch_in_even_batches(batch_size, group, epoch):
+    group = None if group is None else min(group, batch_size)
+    sampler = BatchSampler(CLUSTERS, batch_size, group)
+    batches = sampler.batches(epoch)
+    assert sorted(np.concatenate(batches)) == list(range(len(CLUSTERS)))
+    sizes = [len(batch) for batch in batches]
+    assert len(sizes) == sampler.batches_per_epoch
+    assert max(sizes) <= batch_size
+    assert max(sizes) - min(sizes) <= 1
+
+
+def others_of_its_cluster(batches):
+    """For each image in turn: how many other images of its cluster are in its batch."""
+    return np.concatenate(
+        [(CLUSTERS[b][:, None] == CLUSTERS[b]).sum(axis=1) - 1 for b in batches]
+    )
+
+
+def test_groups_give_an_anchor_its_positives():
+    uniform = others_of_its_cluster(BatchSampler(CLUSTERS, 32).batches(0))
+    grouped = others_of_its_cluster(BatchSampler(CLUSTERS, 32, 4).batches(0))
+    large = CLUSTERS[np.concatenate(BatchSampler(CLUSTERS, 32, 4).batches(0))] >= 3  # 4 or more
+    assert uniform.mean() < 2
+    assert (grouped[large] >= 3).mean() > 0.7  # but the cut and the smaller last groups
+    assert grouped.mean() > 1.5 * uniform.mean()
+
+
+def test_order_follows_from_seed_and_epoch():
+    def flat(seed, epoch):
+        return np.concatenate(BatchSampler(CLUSTERS, 50, 4, seed).batches(epoch)).tolist()
+
+    assert flat(0, 3) == flat(0, 3)
+    assert flat(0, 3) != flat(0, 4)
+    assert flat(0, 3) != flat(1, 3)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "group", "said"),
+    [(466, None, "there are 465 training images"), (8, 9, "more than the batch of 8")],
+)
+def test_impossible_batches_are_refused(batch_size, group, said):
+    with pytest.raises(InputError, match=said):
+        BatchSampler(CLUSTERS, batch_size, group)
