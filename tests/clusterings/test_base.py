@@ -74,3 +74,10 @@ def test_sources_refuse_what_they_cannot_cluster():
 def test_import_loads_no_torch():
     code = "import sys, clinfonce.clusterings; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_labels_keep_the_names_of_their_clusters():
+    found = from_labels([2, 2, 0], names=("ant", "bee", "cow"))
+    assert found.provenance == {"source": "labels", "names": ["cow", "ant"]}
+    with pytest.raises(InputError, match="class 2 has no name, 2 names were given"):
+        from_labels([0, 2], names=("ant", "bee"))
