@@ -118,6 +118,10 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled when it is sent to other processes; a read-only view of a mapping cannot be."""
+        return {**self.__dict__, "columns": dict(self.columns)}
+
     def rows(self, split: int) -> IntArray:
         """Row numbers of one split, ascending."""
         return np.flatnonzero(self.split == split)
