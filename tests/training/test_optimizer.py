@@ -1,0 +1,42 @@
+"""Optimisers and the course of the learning rate."""
+
+import pytest
+import torch
+from torch import nn
+
+from clinfonce.training.optimizer import build_optimizer, learning_rate
+
+
+def test_the_rate_warms_up_then_falls_to_nothing():
+    rates = [learning_rate(s, steps=100, peak=0.5, warmup=0.1) for s in range(100)]
+    assert rates[0] == pytest.approx(0.05)
+    assert max(rates) == rates[9] == rates[10] == 0.5
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 1e-3
+
+
+def test_without_warm_up_the_rate_starts_at_its_peak():
+    assert learning_rate(0, steps=3, peak=1.0, warmup=0.0) == 1.0
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_biases_and_norms_do_not_decay(name):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    optimizer = build_optimizer(model, name, learning_rate=0.1, weight_decay=0.5, momentum=0.9)
+    decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    assert decay == {id(p): 0.5 if p.ndim > 1 else 0.0 for p in model.parameters()}
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_a_step_goes_downhill(name):
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 1)
+    optimizer = build_optimizer(layer, name, learning_rate=0.01, weight_decay=0.0, momentum=0.9)
+    x, losses = torch.randn(20, 3), []
+    for _ in range(30):
+        loss = (layer(x) - 1).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
