@@ -31,7 +31,7 @@ def test_biases_and_norms_do_not_decay(name):
 def test_a_step_goes_downhill(name):
     torch.manual_seed(0)
     layer = nn.Linear(3, 1)
-    optimizer = build_optimizer(layer, name, learning_rate=0.01, weight_decay=0.0, momentum=0.9)
+    optimizer = build_optimizer(layer, name, learning_rate=0.05, weight_decay=0.0, momentum=0.9)
     x, losses = torch.randn(20, 3), []
     for _ in range(30):
         loss = (layer(x) - 1).square().mean()
