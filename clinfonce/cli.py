@@ -128,7 +128,7 @@ GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC
     "{accuracies}",
     ", ".join(
         f"format('{{:.1f}} ± {{:.1f}}', 100 * avg(test_linear_top1_{labels}), "
-        f"100 * coalesce(stddev_samp(test_linear_top1_{labels}), 0)) AS \"{title}\""
+        f'100 * coalesce(stddev_samp(test_linear_top1_{labels}), 0)) AS "{title}"'
         for labels, title in (("1", "1 label"), ("5", "5 labels"), ("10", "10"), ("all", "all"))
     ),
 )

@@ -1,36 +1,35 @@
 """One trial, from its specification to its rows: cluster, pretrain, probe. No Ray in it."""
 
-import json
-import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-import clinfonce
 from clinfonce import clusterings
 from clinfonce.augment import Policy
 from clinfonce.clusterings import Clustering
-from clinfonce.config import ClusteringSpec, TrialSpec, trial_id
+from clinfonce.config import ClusteringSpec, TrialSpec
 from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode, evaluate, knn_accuracy
-from clinfonce.information import measure
 from clinfonce.models import build_encoder
+from clinfonce.rows import (
+    Row,
+    describe_clustering,
+    describe_epochs,
+    describe_machine,
+    describe_outcome,
+    describe_trial,
+)
 from clinfonce.training.images import ImageSource
 from clinfonce.training.loop import Epoch, Pretraining
 from clinfonce.training.sampler import BatchSampler
-
-Row = dict[str, Any]
 
 
 @dataclass
@@ -137,7 +136,7 @@ def run_trial(
         **describe_trial(spec, table, clustering, experiment=experiment),
         **describe_outcome(training.history, status="complete"),
         **accuracies,
-        **_describe_machine(device),
+        **describe_machine(device),
         "seconds": time.perf_counter() - started,
     }
     weights = {name: w.detach().cpu() for name, w in training.encoder.state_dict().items()}
@@ -149,96 +148,8 @@ def run_trial(
     )
 
 
-def describe_trial(
-    spec: TrialSpec, table: ImageTable, clustering: Clustering | None, *, experiment: str
-) -> Row:
-    """The part of a trial's row that stands before it runs."""
-    chosen, source = spec.clustering, spec.clustering.source
-    return {
-        "trial_id": trial_id(experiment, spec, table.fingerprint),
-        "sweep": experiment,
-        "clustering_id": clustering.clustering_id if clustering else None,
-        "clustering": clustering.name if clustering else source,
-        "source": source,
-        "attributes": clustering.provenance.get("attributes") if clustering else None,
-        "granularity": chosen.n_clusters or chosen.top_k,
-        "objective": spec.objective.name,
-        "form": spec.objective.form,
-        "temperature": spec.objective.temperature,
-        "sampler": "uniform" if spec.sampler.images_per_cluster is None else "clusters",
-        "images_per_cluster": spec.sampler.images_per_cluster,
-        "batch_size": spec.sampler.batch_size,
-        "encoder": spec.encoder.name,
-        "seed": spec.seed,
-        "epochs": spec.epochs,
-        "workers": spec.workers,
-        "data": table.name,
-        "data_fingerprint": table.fingerprint,
-        "spec": json.dumps(spec.model_dump(mode="json"), sort_keys=True),
-        "clinfonce_version": clinfonce.__version__,
-        "torch_version": torch.__version__,
-        "python_version": platform.python_version(),
-        "finished_at": datetime.now(UTC),
-    }
-
-
-def describe_outcome(history: list[Epoch], *, status: str, error: str | None = None) -> Row:
-    """The part of a trial's row that its epochs decide, however it ended."""
-    train_seconds = sum(epoch.seconds for epoch in history)
-    images = sum(epoch.images for epoch in history)
-    return {
-        "status": status,
-        "error": error,
-        "epochs_run": len(history),
-        "loss": history[-1].loss if history else None,
-        "val_knn": next((e.val_knn for e in reversed(history) if e.val_knn is not None), None),
-        "train_seconds": train_seconds,
-        "images_per_second": images / train_seconds if train_seconds else None,
-    }
-
-
-def describe_epochs(history: list[Epoch], identity: str) -> list[Row]:
-    """The rows of the table `epochs`."""
-    rows = [{"trial_id": identity, **asdict(epoch)} for epoch in history]
-    for row in rows:
-        del row["images"]
-    return rows
-
-
-def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
-    """The row of the table `clusterings`: the clustering and what it says of the labels."""
-    sizes = np.sort(clustering.sizes)
-    row: Row = {
-        "clustering_id": clustering.clustering_id,
-        "name": clustering.name,
-        "source": clustering.provenance["source"],
-        "provenance": json.dumps(dict(clustering.provenance), sort_keys=True),
-        "data": table.name,
-        "data_fingerprint": table.fingerprint,
-        "n_images": len(clustering.ids),
-        "n_clusters": clustering.n_clusters,
-        "size_min": int(sizes[0]),
-        "size_median": float(np.median(sizes)),
-        "size_max": int(sizes[-1]),
-        "n_singletons": clustering.n_singletons,
-    }
-    if table.labels is not None:
-        row |= asdict(measure(clustering.ids, table.labels[table.rows(TRAIN)]))
-    return row
-
-
-def _describe_machine(device: torch.device) -> Row:
-    if device.type == "cuda":
-        name, peak = torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device)
-    else:
-        name = platform.processor() or platform.machine()
-        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, else KiB
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {"device": name, "host": platform.node(), "peak_memory_mb": peak / 2**20}
-
-
 def _probe(
-    encoder: torch.nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
+    encoder: nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
 ) -> dict[str, float | None]:
     """Every accuracy of the trial; the one place where the test split is used."""
     parts: dict[str, Tensor] = {}
@@ -250,7 +161,7 @@ def _probe(
 
 
 def _validation_knn(
-    encoder: torch.nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
+    encoder: nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
 ) -> float:
     train, validation = table.rows(TRAIN), table.rows(VALIDATION)
     accuracies = knn_accuracy(
@@ -265,12 +176,12 @@ def _validation_knn(
 
 
 def _features(
-    encoder: torch.nn.Module, table: ImageTable, rows: "np.ndarray", device: torch.device
+    encoder: nn.Module, table: ImageTable, rows: NDArray[np.int64], device: torch.device
 ) -> Tensor:
     return encode(encoder, torch.from_numpy(table.images[rows]), device=device)
 
 
-def _labels(table: ImageTable, rows: "np.ndarray") -> "np.ndarray":
+def _labels(table: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     if table.labels is None:
         raise InputError(f"data set {table.name} has no labels, and this needs them")
     return table.labels[rows]

@@ -26,8 +26,9 @@ MAY_IMPORT = {
     "evaluation": {"errors"},
     "results": {"errors"},
     "training": LOW | MIDDLE,
-    "experiment": LOW | MIDDLE | {"training", "evaluation"},
-    "scaling": LOW | MIDDLE | {"training", "evaluation", "experiment", "results"},
+    "rows": LOW | MIDDLE | {"training"},
+    "experiment": LOW | MIDDLE | {"training", "evaluation", "rows"},
+    "scaling": LOW | MIDDLE | {"training", "evaluation", "rows", "experiment", "results"},
     "display": set(),
 }
 # … and only these rooms import these packages.

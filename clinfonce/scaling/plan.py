@@ -7,11 +7,9 @@ same specification gives the same trials and the same verdicts on any machine, a
 interrupted goes on by taking the rows it already has instead of running their trials again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-from pydantic import ValidationError
 
 from clinfonce.config import SweepSpec, TrialSpec, trial_id
 

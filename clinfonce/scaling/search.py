@@ -87,4 +87,6 @@ def distributions(search: SearchSpec, attributes: tuple[str, ...]) -> dict[str, 
 def _sampler(search: SearchSpec) -> optuna.samplers.BaseSampler:
     if search.sampler == "random":
         return optuna.samplers.RandomSampler(seed=search.seed)
-    return optuna.samplers.TPESampler(seed=search.seed, n_startup_trials=min(10, search.trials // 3))
+    return optuna.samplers.TPESampler(
+        seed=search.seed, n_startup_trials=min(10, search.trials // 3)
+    )

@@ -18,15 +18,16 @@ from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
 from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError
-from clinfonce.experiment import (
-    check_trial,
+from clinfonce.experiment import check_trial
+from clinfonce.results.store import Store
+from clinfonce.rows import (
+    Row,
     describe_clustering,
     describe_epochs,
     describe_outcome,
     describe_trial,
 )
-from clinfonce.results import Store
-from clinfonce.scaling.plan import Plan, Proposal, Row
+from clinfonce.scaling.plan import Plan, Proposal
 from clinfonce.scaling.record import enter_sweep
 from clinfonce.scaling.search import OptunaSearcher
 from clinfonce.scaling.session import ray_session
@@ -139,9 +140,7 @@ class SweepRun:
         history = [epoch for _, epoch in sorted(self._history.pop(identity).items())]
         clustering = None if status == "failed" else self._clustering(proposal.spec)
         row = {
-            **describe_trial(
-                proposal.spec, self.table, clustering, experiment=self.sweep.name
-            ),
+            **describe_trial(proposal.spec, self.table, clustering, experiment=self.sweep.name),
             **describe_outcome(history, status=status, error=error),
             **(trial or {}),
             "number": proposal.number,
@@ -167,7 +166,7 @@ class _Proposals(TuneSearcher):
     """Hands the plan's trials to Ray Tune."""
 
     def __init__(self, run: SweepRun, cpus: float, gpus: float, limit: int) -> None:
-        super().__init__(metric="val_knn", mode="max")
+        super().__init__()
         self._run, self._resources, self._limit = run, {"cpus": cpus, "gpus": gpus}, limit
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002
@@ -194,6 +193,9 @@ class _Proposals(TuneSearcher):
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a sweep resumes from the rows in its store."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its parts to resume from; we do not resume from that
+
 
 class _Verdicts(FIFOScheduler):
     """Passes reports to the run and its verdicts to Ray Tune."""
@@ -201,6 +203,9 @@ class _Verdicts(FIFOScheduler):
     def __init__(self, run: SweepRun) -> None:
         super().__init__()
         self._run = run
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # as above
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ARG002
         stop = self._run.receive(trial.config["identity"], result)
@@ -262,9 +267,7 @@ def _share_of_a_worker(sweep: SweepSpec, available: Mapping[str, float]) -> tupl
     return sweep.resources.cpus, gpus
 
 
-def _most_at_once(
-    workers: int, cpus: float, gpus: float, available: Mapping[str, float]
-) -> int:
+def _most_at_once(workers: int, cpus: float, gpus: float, available: Mapping[str, float]) -> int:
     """How many trials fit into the Ray cluster at a time.
 
     Raises:
@@ -315,4 +318,6 @@ def _tune_resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     if json.loads(config["spec"])["workers"] > 1:
         return tune.PlacementGroupFactory([{"CPU": 0.01}])
     bundle = {"CPU": config["cpus"]}
-    return tune.PlacementGroupFactory([bundle | ({"GPU": config["gpus"]} if config["gpus"] else {})])
+    return tune.PlacementGroupFactory(
+        [bundle | ({"GPU": config["gpus"]} if config["gpus"] else {})]
+    )

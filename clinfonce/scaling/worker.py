@@ -3,7 +3,6 @@
 import json
 import logging
 import traceback
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path

@@ -1,0 +1,111 @@
+"""The rows of the result tables that a trial leaves behind, however it ends."""
+
+import json
+import platform
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+from clinfonce import __version__
+from clinfonce.clusterings import Clustering
+from clinfonce.config import TrialSpec, trial_id
+from clinfonce.data import TRAIN, ImageTable
+from clinfonce.information import measure
+from clinfonce.training.loop import Epoch
+
+Row = dict[str, Any]
+
+
+def describe_trial(
+    spec: TrialSpec, table: ImageTable, clustering: Clustering | None, *, experiment: str
+) -> Row:
+    """The part of a trial's row that stands before it runs."""
+    chosen, source = spec.clustering, spec.clustering.source
+    return {
+        "trial_id": trial_id(experiment, spec, table.fingerprint),
+        "sweep": experiment,
+        "clustering_id": clustering.clustering_id if clustering else None,
+        "clustering": clustering.name if clustering else source,
+        "source": source,
+        "attributes": clustering.provenance.get("attributes") if clustering else None,
+        "granularity": chosen.n_clusters or chosen.top_k,
+        "objective": spec.objective.name,
+        "form": spec.objective.form,
+        "temperature": spec.objective.temperature,
+        "sampler": "uniform" if spec.sampler.images_per_cluster is None else "clusters",
+        "images_per_cluster": spec.sampler.images_per_cluster,
+        "batch_size": spec.sampler.batch_size,
+        "encoder": spec.encoder.name,
+        "seed": spec.seed,
+        "epochs": spec.epochs,
+        "workers": spec.workers,
+        "data": table.name,
+        "data_fingerprint": table.fingerprint,
+        "spec": json.dumps(spec.model_dump(mode="json"), sort_keys=True),
+        "clinfonce_version": __version__,
+        "torch_version": torch.__version__,
+        "python_version": platform.python_version(),
+        "finished_at": datetime.now(UTC),
+    }
+
+
+def describe_outcome(history: Sequence[Epoch], *, status: str, error: str | None = None) -> Row:
+    """The part of a trial's row that its epochs decide, however it ended."""
+    train_seconds = sum(epoch.seconds for epoch in history)
+    images = sum(epoch.images for epoch in history)
+    return {
+        "status": status,
+        "error": error,
+        "epochs_run": len(history),
+        "loss": history[-1].loss if history else None,
+        "val_knn": next((e.val_knn for e in reversed(history) if e.val_knn is not None), None),
+        "train_seconds": train_seconds,
+        "images_per_second": images / train_seconds if train_seconds else None,
+    }
+
+
+def describe_epochs(history: Sequence[Epoch], identity: str) -> list[Row]:
+    """The rows of the table `epochs`."""
+    rows = [{"trial_id": identity, **asdict(epoch)} for epoch in history]
+    for row in rows:
+        del row["images"]
+    return rows
+
+
+def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
+    """The row of the table `clusterings`: the clustering and what it says of the labels."""
+    sizes = np.sort(clustering.sizes)
+    row: Row = {
+        "clustering_id": clustering.clustering_id,
+        "name": clustering.name,
+        "source": clustering.provenance["source"],
+        "provenance": json.dumps(dict(clustering.provenance), sort_keys=True),
+        "data": table.name,
+        "data_fingerprint": table.fingerprint,
+        "n_images": len(clustering.ids),
+        "n_clusters": clustering.n_clusters,
+        "size_min": int(sizes[0]),
+        "size_median": float(np.median(sizes)),
+        "size_max": int(sizes[-1]),
+        "n_singletons": clustering.n_singletons,
+    }
+    if table.labels is not None:
+        row |= asdict(measure(clustering.ids, table.labels[table.rows(TRAIN)]))
+    return row
+
+
+def describe_machine(device: torch.device) -> Row:
+    """The part of a trial's row that says what it ran on and how much memory it took."""
+    if device.type == "cuda":
+        name, peak = torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device)
+    else:
+        name = platform.processor() or platform.machine()
+        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, else KiB
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {"device": name, "host": platform.node(), "peak_memory_mb": peak / 2**20}
