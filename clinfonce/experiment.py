@@ -110,11 +110,10 @@ def run_trial(
 
     Raises:
         InputError: the trial does not fit the data.
-        TrainingDiverged: the loss is no longer finite.
+        TrainingDivergedError: the loss is no longer finite.
     """
     started = time.perf_counter()
     clustering = check_trial(spec, table)
-    identity = trial_id(experiment, spec, table.fingerprint)
     device = _device(spec)
     with _threads(spec.threads):
         training = Pretraining(

@@ -58,8 +58,8 @@ def test_a_point_of_the_search_sets_dotted_fields(tmp_path):
         ("{temperature: 1e-1}", "{temprature: 1}", ":4: trial.objective.temprature: unknown field; "
          "did you mean temperature? allowed: name, form, temperature"),
         ("{temperature: 1e-1}", "{temperature: .nan}", "temperature: must be"),
-        ("source: instances", "source: classes", ":8: fixed.0.trial.clustering.source: 'classes' is "
-         "not one of 'instances', 'labels'"),
+        ("source: instances", "source: classes", ":8: fixed.0.trial.clustering.source: 'classes' "
+         "is not one of 'instances', 'labels'"),
         ("source: instances", "source: kmeans", ":8: fixed.0.trial.clustering: source kmeans needs "
          "n_clusters"),
         ("source: instances", "source: labels, top_k: 3", "source labels takes no further field"),

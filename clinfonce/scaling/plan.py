@@ -156,7 +156,8 @@ class Plan:
 
     def _tell_until(self, end: int) -> bool:
         """Tell the searcher, in order, of the searched trials before `end`; False if one runs."""
-        assert self._searcher is not None and self._sweep.search is not None
+        assert self._searcher is not None
+        assert self._sweep.search is not None
         while self._told < end:
             record = self._searched[self._told]
             if record.row is None:

@@ -17,7 +17,7 @@ from clinfonce.data import ImageTable
 from clinfonce.errors import InputError
 from clinfonce.experiment import run_trial
 from clinfonce.training.checkpoint import save_encoder
-from clinfonce.training.loop import Epoch, TrainingDiverged
+from clinfonce.training.loop import Epoch, TrainingDivergedError
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -101,7 +101,7 @@ def _run(
         result = run_trial(
             spec, table, experiment=experiment, on_epoch=on_epoch, checkpoint=checkpoint
         )
-    except (InputError, TrainingDiverged) as error:
+    except (InputError, TrainingDivergedError) as error:
         report({"epochs": list(waiting), "failure": f"{error}"})
         return
     except Exception as error:

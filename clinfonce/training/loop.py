@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clinfonce.config import TrialSpec
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDivergedError(RuntimeError):
     """The loss is no longer a finite number."""
 
 
@@ -223,7 +223,7 @@ class Pretraining:
             embeddings, clusters, temperature=objective.temperature, form=objective.form
         )
         if not torch.isfinite(output.loss.detach()):
-            raise TrainingDiverged(
+            raise TrainingDivergedError(
                 f"the loss is {float(output.loss.detach())} at step {self._position.step} "
                 f"(epoch {self._position.epoch + 1}); lower optimizer.learning_rate "
                 f"({self.spec.optimizer.learning_rate}) or raise objective.temperature "

@@ -27,9 +27,7 @@ def test_every_image_is_seen_once_an_epoch_in_even_batches(batch_size, group, ep
 
 def others_of_its_cluster(batches):
     """For each image in turn: how many other images of its cluster are in its batch."""
-    return np.concatenate(
-        [(CLUSTERS[b][:, None] == CLUSTERS[b]).sum(axis=1) - 1 for b in batches]
-    )
+    return np.concatenate([(CLUSTERS[b][:, None] == CLUSTERS[b]).sum(axis=1) - 1 for b in batches])
 
 
 def test_groups_give_an_anchor_its_positives():
