@@ -20,7 +20,7 @@ def from_attributes(
     """Cluster by the values of some attributes.
 
     With `top_k`, the k attributes of highest entropy are taken, as in Tsai et al. 2021
-    (arXiv 2106.02869, section 4.1); with neither choice, all of them.
+    (arXiv 2106.02869); with neither choice, all of them.
 
     Args:
         attributes: name to (n,) integers >= 0 (booleans too), one array an attribute.
@@ -59,17 +59,21 @@ def cross(attributes: Mapping[str, Ids], names: Sequence[str]) -> IntArray:
     for name in names:
         if name not in attributes:
             raise InputError(unknown_name("attribute", name, attributes))
-        values = np.unique(as_ids(attributes[name], f"attribute {name!r}"), return_inverse=True)[1]
-        if codes is None:
-            codes = values
-        elif len(values) != len(codes):
+        values = as_ids(attributes[name], f"attribute {name!r}")
+        if codes is not None and len(values) != len(codes):
             raise InputError(
                 f"attribute {name!r} has {len(values)} values, {names[0]!r} has {len(codes)}"
             )
-        else:  # dense again after every attribute, so that the product never overflows
-            codes = np.unique(codes * (values.max() + 1) + values, return_inverse=True)[1]
+        codes = combine(np.zeros_like(values) if codes is None else codes, values)
     assert codes is not None
-    return codes.astype(np.int64, copy=False)
+    return codes
+
+
+def combine(codes: IntArray, values: IntArray) -> IntArray:
+    """Dense codes (n,) of pairs; dense codes go in, so that the product never overflows."""
+    dense = np.unique(values, return_inverse=True)[1]
+    pairs = codes * (dense.max() + 1) + dense
+    return np.unique(pairs, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
 def _describe(chosen: Sequence[str], top_k: int | None, n_attributes: int) -> str:

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clinfonce.clusterings.report import ClusteringReport, describe
 from clinfonce.errors import InputError
-from clinfonce.information import as_ids
+from clinfonce.information import Ids, as_ids
 
 IntArray: TypeAlias = NDArray[np.int64]
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
@@ -69,6 +70,28 @@ class Clustering:
     def clustering_id(self) -> str:
         """12 hex digits of SHA-256 over the ids: equal partitions share it, whatever made them."""
         return hashlib.sha256(self.ids.astype("<i8").data).hexdigest()[:12]
+
+    def report(
+        self,
+        labels: Ids | None = None,
+        *,
+        batch_size: int | None = None,
+        images_per_cluster: int | None = None,
+    ) -> ClusteringReport:
+        """Sizes, bits and expected positives, before anything is trained.
+
+        Args:
+            labels: (n,) integers >= 0, to measure what the clustering says of them.
+            batch_size: B, images of a batch.
+            images_per_cluster: M, if the sampler deals out clusters in groups.
+
+        Raises:
+            InputError: labels of another length, a batch larger than the data, or groups
+                larger than the batch.
+        """
+        return describe(
+            self.ids, labels, batch_size=batch_size, images_per_cluster=images_per_cluster
+        )
 
     def check_trainable(self) -> None:
         """Raise InputError if there is one cluster only: nothing would be contrasted."""
