@@ -1,15 +1,19 @@
 """Cl-InfoNCE: InfoNCE whose positives share a cluster (Tsai et al., arXiv 2202.06670)."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from clinfonce.errors import InputError
 from clinfonce.losses import _checks
 from clinfonce.losses._checks import Form
 from clinfonce.losses._clusters import BatchClusters, compact
 from clinfonce.losses._tiles import Anchors, contrast
+from clinfonce.losses.collectives import Workers
 
 
 class ClInfoNCEOutput(NamedTuple):
@@ -87,88 +91,137 @@ def cl_infonce_terms(
     check: bool = True,
 ) -> ClInfoNCEOutput:
     """`cl_infonce` with the counts that say how much the clusters were used."""
-    check_inputs(embeddings, clusters, temperature, form, weights, check=check)
-    groups = compact(clusters)
-    shares = anchor_shares(groups, weights, accumulator(embeddings))
-    if check and not bool(shares.any()):
-        raise _checks.no_positive(len(embeddings))
-    needs_grad = embeddings.requires_grad and torch.is_grad_enabled()
-    return with_counts(
-        _Contrast.apply(  # type: ignore[no-untyped-call]
-            embeddings, groups, shares, temperature, form, needs_grad, None
-        ),
-        groups,
-    )
+    return _terms(embeddings, clusters, weights, temperature, form, check, Workers())
 
 
-def check_inputs(
+def distributed_cl_infonce(
     embeddings: Tensor,
     clusters: Tensor,
+    *,
+    temperature: float,
+    form: Form = "out",
+    weights: Tensor | None = None,
+    check: bool = True,
+    group: dist.ProcessGroup | None = None,
+) -> ClInfoNCEOutput:
+    """`cl_infonce_terms` of a batch whose rows are spread over workers.
+
+    Every worker contrasts its own rows with those of all. Loss and counts are those of the whole
+    batch on every worker, and so is the parameters' gradient once DistributedDataParallel has
+    averaged it, however many rows each worker has. Outside of torch.distributed there is one
+    worker.
+
+    Args:
+        embeddings: floating (r, d), this worker's rows; r may differ between workers and be 0.
+        clusters: int64 (r,).
+        temperature: as in `cl_infonce`.
+        form: as in `cl_infonce`.
+        weights: floating (r,), on all workers or on none.
+        check: as in `cl_infonce`; on a bad input, all workers raise.
+        group: the workers; all if None.
+    """
+    workers = Workers.of(group)
+    return _terms(embeddings, clusters, weights, temperature, form, check, workers)
+
+
+def _terms(
+    embeddings: Tensor,
+    clusters: Tensor,
+    weights: Tensor | None,
     temperature: float,
     form: Form,
-    weights: Tensor | None,
-    *,
     check: bool,
-    smallest: int = 2,
-) -> None:
-    """Raise InputError on what `cl_infonce` cannot use; values only if ``check``."""
+    workers: Workers,
+) -> ClInfoNCEOutput:
     _checks.check_form(form)
     _checks.check_temperature(temperature)
-    _checks.check_shapes(embeddings, clusters)
-    _checks.check_count(len(embeddings), smallest)
+    error = _bad_tensors(embeddings, clusters, weights, check)
+    if error is not None and not check:
+        raise error
     if check:
-        _checks.check_embeddings(embeddings)
-        _checks.check_ids(clusters)
-    if weights is not None:
-        _checks.check_weights(weights, embeddings, values=check)
-
-
-def accumulator(embeddings: Tensor) -> torch.dtype:
-    """The dtype to compute in: float32, or float64 for float64."""
-    return torch.promote_types(embeddings.dtype, torch.float32)
-
-
-def anchor_shares(clusters: BatchClusters, weights: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """Each embedding's share (n,) in the loss: sums to 1, 0 without a positive (or all are 0)."""
-    shares = (clusters.positives > 0).to(dtype)
-    if weights is not None:
-        shares = shares * weights.to(dtype)
-    return shares / shares.sum().clamp_min(torch.finfo(dtype).tiny)
-
-
-def with_counts(loss: Tensor, clusters: BatchClusters) -> ClInfoNCEOutput:
-    """Put the batch's counts beside its loss."""
-    positives = clusters.positives
+        workers.raise_together(error, embeddings.device)
+    batch = _gather(embeddings, clusters, weights, workers)
+    _checks.check_count(len(batch.embeddings))
+    if check and not bool(batch.shares.any()):
+        raise _checks.no_positive(len(batch.embeddings))
+    needs_grad = embeddings.requires_grad and torch.is_grad_enabled()
+    loss = _Contrast.apply(  # type: ignore[no-untyped-call]
+        embeddings, batch, temperature, form, needs_grad, workers
+    )
+    positives = batch.clusters.positives
     anchors = (positives > 0).sum()
     return ClInfoNCEOutput(loss, anchors, len(positives) - anchors, positives.float().mean())
 
 
+def _bad_tensors(
+    embeddings: Tensor, clusters: Tensor, weights: Tensor | None, check: bool
+) -> InputError | None:
+    try:
+        _checks.check_shapes(embeddings, clusters)
+        if weights is not None:
+            _checks.check_weights(weights, embeddings, values=check)
+        if check:
+            _checks.check_embeddings(embeddings)
+            _checks.check_ids(clusters)
+    except InputError as error:
+        return error
+    return None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The whole batch on every worker: (n, d), clusters, shares (n,) and this worker's rows."""
+
+    embeddings: Tensor
+    clusters: BatchClusters
+    shares: Tensor
+    own: slice
+
+
+def _gather(
+    embeddings: Tensor, clusters: Tensor, weights: Tensor | None, workers: Workers
+) -> _Batch:
+    dtype = torch.promote_types(embeddings.dtype, torch.float32)
+    own_rows = [embeddings.detach().to(dtype).contiguous(), clusters]
+    own_rows += [] if weights is None else [weights.detach().to(dtype)]
+    (z, ids, *factors), own = workers.gather(*own_rows)
+    groups = compact(ids)
+    return _Batch(z, groups, _shares(groups, *factors, dtype=dtype), own)
+
+
+def _shares(clusters: BatchClusters, *weights: Tensor, dtype: torch.dtype) -> Tensor:
+    """Each embedding's share (n,) in the loss: sum 1, 0 without a positive; all 0 if none has."""
+    shares = (clusters.positives > 0).to(dtype)
+    for factor in weights:
+        shares = shares * factor
+    return shares / shares.sum().clamp_min(torch.finfo(dtype).tiny)
+
+
 class _Contrast(torch.autograd.Function):
-    """The loss with its gradient computed on the way forward."""
+    """The loss of the whole batch, with the gradient computed on the way forward."""
 
     @staticmethod
     def forward(
         ctx: Any,
         embeddings: Tensor,
-        clusters: BatchClusters,
-        shares: Tensor,
+        batch: _Batch,
         temperature: float,
         form: Form,
         needs_grad: bool,
-        tile: int | None,
+        workers: Workers,
     ) -> Tensor:
-        with torch.autocast(embeddings.device.type, enabled=False):
-            z = embeddings.to(shares.dtype).contiguous()
-            everyone = torch.arange(len(z), device=z.device)
-            anchors = Anchors(z, everyone, shares, temperature)
-            result = contrast(anchors, clusters, form=form, needs_grad=needs_grad, tile=tile)
-        ctx.dtype = embeddings.dtype
-        if result.gradient is not None:
-            ctx.save_for_backward(result.gradient)
-        return result.loss
+        device, z = embeddings.device, batch.embeddings
+        positions = torch.arange(batch.own.start, batch.own.stop, device=device)
+        anchors = Anchors(z, positions, batch.shares[batch.own], temperature)
+        with torch.autocast(device.type, enabled=False):
+            loss, gradient = contrast(anchors, batch.clusters, form=form, needs_grad=needs_grad)
+        if gradient is not None:
+            gradient = workers.sum(gradient)[batch.own] * workers.size
+            ctx.save_for_backward(gradient.to(embeddings.dtype))
+        return workers.sum(loss)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return (gradient * grad_output).to(ctx.dtype), None, None, None, None, None, None
+        return gradient * grad_output, None, None, None, None, None

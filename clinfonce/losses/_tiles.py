@@ -111,7 +111,7 @@ def _run(anchors: Anchors, form: TileForm, needs_grad: bool, tile: int) -> Contr
     scaled = own / anchors.temperature
     loss = z.new_zeros(())
     gradient, own_gradient = torch.zeros_like(z), torch.empty_like(own)
-    buffer = z.new_empty(min(tile, len(own)), len(z))
+    buffer = z.new_empty(min(tile, max(len(own), 1)), len(z))
     for start in range(0, len(own), tile):
         span = slice(start, start + tile)
         s = torch.mm(scaled[span], z.T, out=buffer[: len(own) - start])  # (t, n)

@@ -1,0 +1,5 @@
+"""Fixtures for all tests."""
+
+from tests.gloo import gloo
+
+__all__ = ["gloo"]
