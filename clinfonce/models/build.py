@@ -1,0 +1,52 @@
+"""Encoders by name."""
+
+from clinfonce.errors import InputError
+from clinfonce.models.encoder import Encoder
+from clinfonce.models.resnet import RESNETS, Stem, build_resnet
+from clinfonce.models.small_cnn import SmallCNN
+
+_SMALL_IMAGE = 64  # pixels; up to here a ResNet keeps the resolution at its stem
+_NAMES = ("small_cnn", *RESNETS)
+
+
+def build_encoder(
+    name: str, *, channels: int, image_size: int, stem: Stem | None = None
+) -> Encoder:
+    """Build an encoder with random weights; `torch.manual_seed` decides them.
+
+    Args:
+        name: small_cnn, resnet18, resnet34 or resnet50.
+        channels: of the images.
+        image_size: the smaller side of the images, in pixels.
+        stem: of a ResNet: "small" keeps the resolution, "large" quarters it. None = small for
+            images up to 64 pixels.
+
+    Returns:
+        A module from float (n, channels, h, w) to (n, feature_dim).
+
+    Raises:
+        InputError: an unknown name or stem, a stem for another network than a ResNet, no channels,
+            or images too small for the network.
+    """
+    if name not in _NAMES:
+        raise InputError(f"unknown encoder {name!r}; known are {', '.join(_NAMES)}")
+    if channels < 1:
+        raise InputError(f"encoder {name}: images of {channels} channels; at least 1 is needed")
+    if stem not in (None, "small", "large"):
+        raise InputError(f"encoder {name}: unknown stem {stem!r}; known are small, large")
+    if name == "small_cnn":
+        if stem is not None:
+            raise InputError(f"encoder {name} has no stem to choose, got {stem!r}")
+        _check_size(name, image_size, 4)
+        return SmallCNN(channels=channels, image_size=image_size)
+    stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
+    _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
+    return build_resnet(name, channels=channels, stem=stem)
+
+
+def _check_size(name: str, image_size: int, smallest: int) -> None:
+    if image_size < smallest:
+        raise InputError(
+            f"encoder {name}: images of {image_size} pixels are too small; "
+            f"at least {smallest} are needed"
+        )
