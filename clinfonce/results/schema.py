@@ -1,0 +1,321 @@
+"""The three result tables: every column with its type, unit, source and meaning.
+
+This one place is what the store writes, what the query reads and what docs/results.md says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+SPLITS = ("val", "test")
+PROBES = ("linear", "knn")
+TOPS = (1, 5)
+LABELS_PER_CLASS = ("1", "5", "10", "all")
+
+ROLES = ("fixed", "search", "confirm", "single")
+STATUSES = ("complete", "stopped", "failed")
+
+_TIMESTAMP = pa.timestamp("ms", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a result table.
+
+    Attributes:
+        name: Its name in Parquet and SQL.
+        type: Its Arrow type.
+        description: What a value means, and when it is null.
+        unit: The unit, empty where there is none.
+        source: The part of the program that the value comes from.
+        required: Whether null is refused.
+        measured: Whether it varies between repetitions of the same trial: times, memory, machine.
+    """
+
+    name: str
+    type: Any
+    description: str
+    unit: str = ""
+    source: str = ""
+    required: bool = False
+    measured: bool = False
+
+
+def accuracy_column(split: str, probe: str, top: int, labels: str, *, std: bool = False) -> str:
+    """The name of an accuracy column, such as ``test_linear_top1_5``."""
+    return f"{split}_{probe}_top{top}_{labels}" + ("_std" if std else "")
+
+
+_SPLIT_WORDS = {"val": "validation", "test": "test"}
+_PROBE_WORDS = {"linear": "linear probe", "knn": "kNN probe"}
+_LABEL_WORDS = {
+    "1": "1 label per class",
+    "5": "5 labels per class",
+    "10": "10 labels per class",
+    "all": "all labels",
+}
+
+
+def describe_accuracy(metric: str) -> str:
+    """Say an accuracy column in words: "test accuracy, linear probe, 5 labels per class"."""
+    if metric == "val_knn":
+        return "validation accuracy, kNN during training"
+    split, probe, top, labels = metric.split("_")
+    words = f"{_SPLIT_WORDS[split]} accuracy, {_PROBE_WORDS[probe]}, {_LABEL_WORDS[labels]}"
+    return words if top == "top1" else f"{words}, top {top[3:]}"
+
+
+def _accuracy(split: str, probe: str, top: int, labels: str) -> Column:
+    name = accuracy_column(split, probe, top, labels)
+    words = describe_accuracy(name)
+    draws = "" if labels == "all" else "; mean over the draws of labelled images"
+    words = f"{words[0].upper()}{words[1:]}{draws}; null where it was not measured"
+    return Column(name, pa.float64(), words, "share, 0–1", f"evaluation, {probe}")
+
+
+def _accuracy_std(split: str, probe: str, labels: str) -> Column:
+    name = accuracy_column(split, probe, 1, labels, std=True)
+    words = f"Sample standard deviation of {name.removesuffix('_std')} over the draws of labels"
+    return Column(name, pa.float64(), words, "share, 0–1", f"evaluation, {probe}")
+
+
+_ACCURACIES = tuple(
+    _accuracy(split, probe, top, labels)
+    for split in SPLITS
+    for probe in PROBES
+    for top in TOPS
+    for labels in LABELS_PER_CLASS
+) + tuple(
+    _accuracy_std(split, probe, labels)
+    for split in SPLITS
+    for probe in PROBES
+    for labels in LABELS_PER_CLASS
+    if labels != "all"
+)
+
+ACCURACIES = tuple(c.name for c in _ACCURACIES if not c.name.endswith("_std"))
+
+_SPECIFICATION = "specification"
+_SEARCH = "sweep"
+_CLUSTERING = "clustering"
+_TRAINING = "training"
+_DATA = "data"
+_CLOCK = "clock of the machine"
+_MACHINE = "machine"
+_INFORMATION = "clinfonce.information"
+
+_TRIAL_SETUP = (
+    Column(
+        "trial_id",
+        pa.string(),
+        "Key of the row: the same specification on the same data gives the same key",
+        source=_SPECIFICATION,
+        required=True,
+    ),
+    Column("sweep", pa.string(), "Name of the sweep", source=_SPECIFICATION, required=True),
+    Column("number", pa.int32(), "Order of proposal, from 0", source=_SEARCH, required=True),
+    Column(
+        "role",
+        pa.string(),
+        "Why it was run: fixed (listed in the sweep), search (proposed), confirm (a proposal "
+        "repeated with another seed), single (no sweep)",
+        source=_SEARCH,
+        required=True,
+    ),
+    Column(
+        "name",
+        pa.string(),
+        "Name for people, such as InfoNCE or attributes(loop, even)",
+        source=_SPECIFICATION,
+        required=True,
+    ),
+    Column(
+        "clustering_id",
+        pa.string(),
+        "Key into clusterings; null where the trial failed before it had one",
+        source=_CLUSTERING,
+    ),
+    Column("clustering", pa.string(), "Name of the clustering", source=_CLUSTERING),
+    Column(
+        "source",
+        pa.string(),
+        "Where the clustering comes from: instances, labels, attributes, kmeans, column, …",
+        source=_SPECIFICATION,
+    ),
+    Column(
+        "attributes",
+        pa.list_(pa.string()),
+        "Attributes that make the clustering; null unless source is attributes",
+        source=_SPECIFICATION,
+    ),
+    Column(
+        "granularity",
+        pa.int32(),
+        "k of the top-k attributes, K of k-means, level of the hierarchy; null otherwise",
+        source=_SPECIFICATION,
+    ),
+    Column("objective", pa.string(), "Loss that pretraining minimises", source=_SPECIFICATION),
+    Column("form", pa.string(), "Form of the objective: out, in, sincere", source=_SPECIFICATION),
+    Column("temperature", pa.float64(), "Temperature of the objective", source=_SPECIFICATION),
+    Column("sampler", pa.string(), "How batches are drawn", source=_SPECIFICATION),
+    Column(
+        "images_per_cluster",
+        pa.int32(),
+        "Images of one cluster in a batch; null where the sampler does not fix it",
+        "images",
+        _SPECIFICATION,
+    ),
+    Column("batch_size", pa.int32(), "Images in a batch of all workers", "images", _SPECIFICATION),
+    Column("encoder", pa.string(), "Name of the encoder", source=_SPECIFICATION),
+    Column("seed", pa.int64(), "Seed of all randomness", source=_SPECIFICATION, required=True),
+    Column("epochs", pa.int32(), "Epochs planned", "epochs", _SPECIFICATION),
+    Column("epochs_run", pa.int32(), "Epochs trained", "epochs", _TRAINING),
+    Column("workers", pa.int32(), "Data-parallel workers", "processes", _SPECIFICATION),
+    Column("data", pa.string(), "Name of the data set", source=_SPECIFICATION),
+    Column("data_fingerprint", pa.string(), "Hash of the data's content", source=_DATA),
+    Column(
+        "status",
+        pa.string(),
+        "complete, stopped (ended early by the scheduler) or failed",
+        source=_SEARCH,
+        required=True,
+    ),
+    Column("error", pa.string(), "What went wrong; null unless failed", source=_TRAINING),
+    Column(
+        "spec",
+        pa.string(),
+        "The whole specification as canonical JSON: enough to run the trial again",
+        source=_SPECIFICATION,
+        required=True,
+    ),
+)
+
+_TRIAL_END = (
+    Column(
+        "val_knn",
+        pa.float64(),
+        "Last kNN accuracy on the validation images seen during training; also of stopped trials",
+        "share, 0–1",
+        _TRAINING,
+    ),
+    Column("loss", pa.float64(), "Mean loss of the last epoch", "nats", _TRAINING),
+    Column("seconds", pa.float64(), "The whole trial", "s", _CLOCK, measured=True),
+    Column("train_seconds", pa.float64(), "Pretraining alone", "s", _CLOCK, measured=True),
+    Column(
+        "images_per_second",
+        pa.float64(),
+        "Images pretrained on, each with two views, by all workers",
+        "images/s",
+        _CLOCK,
+        measured=True,
+    ),
+    Column(
+        "peak_memory_mb",
+        pa.float64(),
+        "Most memory held: of the device on a GPU, of the process on a CPU",
+        "MiB",
+        _MACHINE,
+        measured=True,
+    ),
+    Column("device", pa.string(), "Device trained on", source=_MACHINE, measured=True),
+    Column("host", pa.string(), "Name of the machine", source=_MACHINE, measured=True),
+    Column(
+        "clinfonce_version", pa.string(), "Version of clinfonce", source=_MACHINE, measured=True
+    ),
+    Column("torch_version", pa.string(), "Version of PyTorch", source=_MACHINE, measured=True),
+    Column("python_version", pa.string(), "Version of Python", source=_MACHINE, measured=True),
+    Column("finished_at", _TIMESTAMP, "When the trial ended", "UTC", _CLOCK, measured=True),
+)
+
+_EPOCHS = (
+    Column("trial_id", pa.string(), "Key into trials", source=_SPECIFICATION, required=True),
+    Column("epoch", pa.int32(), "Epoch, from 1", "epochs", _TRAINING, required=True),
+    Column("step", pa.int64(), "Optimizer steps done at its end", "steps", _TRAINING),
+    Column("loss", pa.float64(), "Mean loss of the epoch", "nats", _TRAINING),
+    Column("learning_rate", pa.float64(), "Learning rate of its last step", "", _TRAINING),
+    Column(
+        "val_knn",
+        pa.float64(),
+        "kNN accuracy on the validation images; null where not measured in this epoch",
+        "share, 0–1",
+        _TRAINING,
+    ),
+    Column(
+        "anchors_without_positive",
+        pa.float64(),
+        "Anchors that had no positive and so were left out of the loss",
+        "share, 0–1",
+        _TRAINING,
+    ),
+    Column(
+        "positives_per_anchor",
+        pa.float64(),
+        "Mean number of positives of an anchor, its own other view among them",
+        "embeddings",
+        _TRAINING,
+    ),
+    Column("seconds", pa.float64(), "Duration of the epoch", "s", _CLOCK, measured=True),
+)
+
+
+def _bits(name: str, description: str) -> Column:
+    words = f"{description}; null where the data have no labels"
+    return Column(name, pa.float64(), words, "bits", _INFORMATION)
+
+
+_CLUSTERINGS = (
+    Column(
+        "clustering_id",
+        pa.string(),
+        "Key: hash of the partition; the same partition has the same key whatever its source",
+        source=_CLUSTERING,
+        required=True,
+    ),
+    Column("name", pa.string(), "Name for people", source=_CLUSTERING, required=True),
+    Column("source", pa.string(), "Where it comes from", source=_CLUSTERING),
+    Column("provenance", pa.string(), "How to rebuild it, as JSON", source=_CLUSTERING),
+    Column("data", pa.string(), "Name of the data set", source=_SPECIFICATION),
+    Column("data_fingerprint", pa.string(), "Hash of the data's content", source=_DATA),
+    Column("n_images", pa.int64(), "Training images", "images", _CLUSTERING),
+    Column("n_clusters", pa.int64(), "Clusters K", "clusters", _CLUSTERING),
+    Column("size_min", pa.int64(), "Images in the smallest cluster", "images", _CLUSTERING),
+    Column("size_median", pa.float64(), "Images in the median cluster", "images", _CLUSTERING),
+    Column("size_max", pa.int64(), "Images in the largest cluster", "images", _CLUSTERING),
+    Column("n_singletons", pa.int64(), "Clusters of one image", "clusters", _CLUSTERING),
+    Column("h_z", pa.float64(), "H(Z), entropy of the clustering", "bits", _INFORMATION),
+    _bits("h_t", "H(T), entropy of the labels"),
+    _bits("i_zt", "I(Z;T), mutual information of clustering and labels, plug-in estimate"),
+    _bits("h_z_given_t", "H(Z|T), what the clustering says beside the label: nuisance"),
+    _bits("h_t_given_z", "H(T|Z), what the clustering leaves open about the label"),
+    _bits("i_zt_chance", "Expected I(Z;T) when the labels are shuffled"),
+    _bits("i_zt_excess", "I(Z;T) above chance: i_zt − i_zt_chance"),
+    Column(
+        "ami",
+        pa.float64(),
+        "Adjusted mutual information of clustering and labels; null where there are no labels",
+        "1 = same partition, 0 = chance",
+        _INFORMATION,
+    ),
+)
+
+TABLES: Mapping[str, tuple[Column, ...]] = {
+    "trials": _TRIAL_SETUP + _ACCURACIES + _TRIAL_END,
+    "epochs": _EPOCHS,
+    "clusterings": _CLUSTERINGS,
+}
+
+MEASURED = frozenset(c.name for columns in TABLES.values() for c in columns if c.measured)
+
+
+def arrow_schema(table: str) -> Any:
+    """The Arrow schema of ``trials``, ``epochs`` or ``clusterings``; no field is "not null".
+
+    Required columns are checked on writing. The fields stay nullable so that a store of an older
+    version, which lacks a later column, reads as nulls.
+    """
+    fields = [pa.field(c.name, c.type) for c in TABLES[table]]
+    return pa.schema(fields, metadata={"clinfonce_schema": str(SCHEMA_VERSION)})

@@ -1,0 +1,138 @@
+"""The result store: one immutable Parquet file per trial and table, written whole or not at all.
+
+    results/
+      store.json                       what this folder is
+      clusterings/<clustering_id>.parquet
+      epochs/<trial_id>.parquet
+      trials/<trial_id>.parquet        written last: it says that the trial is done
+
+Many processes and machines may write at once, since no two write the same file. A trial that was
+interrupted leaves at most an epochs file, which the next attempt replaces.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from clinfonce.errors import InputError
+from clinfonce.results._folder import Folder, parquet_bytes
+from clinfonce.results._rows import check_key, to_table
+from clinfonce.results._scan import scan, trial_names
+from clinfonce.results.schema import SCHEMA_VERSION, TABLES
+
+Row = Mapping[str, Any]
+
+_MARKER = "store.json"
+_FORMAT = "clinfonce-results"
+
+
+class Store:
+    """The rows of all trials below one folder. Use `Store.create` or `Store.open`."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> "Store":
+        """Open the store at a path, and make it if there is none.
+
+        Args:
+            path: a local folder, or a URI such as s3://bucket/folder.
+
+        Raises:
+            InputError: the folder holds something else, or a store of a newer version.
+        """
+        folder = Folder.at(path)
+        if not folder.has(_MARKER):
+            if not folder.is_empty():
+                raise InputError(
+                    f"{os.fspath(path)!r} holds something else than results (no {_MARKER}); "
+                    "give an empty or a new folder with --results"
+                )
+            marker = {"format": _FORMAT, "version": SCHEMA_VERSION}
+            folder.write(_MARKER, (json.dumps(marker) + "\n").encode())
+        store = cls.open(path)
+        for table in TABLES:
+            folder.clean(table)
+        return store
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "Store":
+        """Open the store at a path.
+
+        Raises:
+            InputError: there is none, or it is of a newer version.
+        """
+        folder = Folder.at(path)
+        if not folder.has(_MARKER):
+            raise InputError(
+                f"no results in {os.fspath(path)!r}: run `clinfonce sweep` first, "
+                "or name the folder of the results with --results"
+            )
+        _check_marker(folder.read(_MARKER), os.fspath(path))
+        return cls(folder)
+
+    def write_trial(self, trial: Row, epochs: Sequence[Row], clustering: Row | None) -> None:
+        """Write a finished trial: complete, stopped or failed.
+
+        Args:
+            trial: the row of `trials`; absent keys are null.
+            epochs: the rows of `epochs`.
+            clustering: the row of `clusterings`; None where the trial never had one.
+
+        Raises:
+            ValueError: unknown or missing column, key that is no file name, stranger's epochs.
+            TypeError: a value is not of the column's type.
+        """
+        trial_id = check_key("trial_id", trial["trial_id"])
+        if strangers := {e["trial_id"] for e in epochs} - {trial_id}:
+            raise ValueError(f"epochs of {sorted(strangers)} given with trial {trial_id}")
+        tables = {"epochs": to_table("epochs", epochs), "trials": to_table("trials", [trial])}
+        if clustering is not None:
+            self._write_clustering(clustering)
+        for table, rows in tables.items():  # trials last
+            self.folder.write(f"{table}/{trial_id}.parquet", parquet_bytes(rows))
+
+    def finished(self) -> dict[str, dict[str, Any]]:
+        """The rows of all trials that have ended, by trial_id, in order of their keys."""
+        rows = scan(self.folder, "trials").to_table().to_pylist()
+        return {row["trial_id"]: row for row in sorted(rows, key=lambda row: row["trial_id"])}
+
+    def epochs_of(self, trial_id: str) -> list[dict[str, Any]]:
+        """The rows of `epochs` of one trial, in order; none if it is unknown."""
+        rows = scan(self.folder, "epochs", only=trial_id).to_table().to_pylist()
+        return sorted(rows, key=lambda row: int(row["epoch"]))
+
+    def trial_ids(self) -> set[str]:
+        """The keys of all trials that have ended; reads no trial."""
+        return trial_names(self.folder, "trials")
+
+    def remove(self, trial_ids: Iterable[str]) -> None:
+        """Remove trials and their epochs, so that they run again; unknown ones are passed over."""
+        for trial_id in trial_ids:
+            check_key("trial_id", trial_id)
+            for table in ("trials", "epochs"):  # trials first: no done trial lacks its epochs
+                self.folder.remove(f"{table}/{trial_id}.parquet")
+
+    def _write_clustering(self, clustering: Row) -> None:
+        key = check_key("clustering_id", clustering["clustering_id"])
+        name = f"clusterings/{key}.parquet"
+        rows = to_table("clusterings", [clustering])
+        if not self.folder.has(name):
+            self.folder.write(name, parquet_bytes(rows))
+
+
+def _check_marker(content: bytes, path: str) -> None:
+    try:
+        marker = json.loads(content)
+        name, version = marker["format"], int(marker["version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}/{_MARKER} is damaged: {content[:80]!r}") from error
+    if name != _FORMAT:
+        raise InputError(f"{path}/{_MARKER}: format {name!r} is not {_FORMAT!r}")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path!r} holds results of version {version}; this clinfonce reads up to "
+            f"{SCHEMA_VERSION}: install a newer one"
+        )
