@@ -1,0 +1,9 @@
+"""How much a clustering says of the labels, in bits, and how much of that is chance.
+
+Plug-in mutual information grows with the number of clusters even if cluster ids are drawn at
+random, so the value expected by chance, and the excess over it, stand beside the raw one.
+"""
+
+from clinfonce.information._measure import Ids, Information, as_ids, entropy, measure
+
+__all__ = ["Ids", "Information", "as_ids", "entropy", "measure"]
