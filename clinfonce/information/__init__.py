@@ -4,6 +4,7 @@ Plug-in mutual information grows with the number of clusters even if cluster ids
 random, so the value expected by chance, and the excess over it, stand beside the raw one.
 """
 
+from clinfonce.information._estimate import Estimate, estimate
 from clinfonce.information._measure import Ids, Information, as_ids, entropy, measure
 
-__all__ = ["Ids", "Information", "as_ids", "entropy", "measure"]
+__all__ = ["Estimate", "Ids", "Information", "as_ids", "entropy", "estimate", "measure"]
