@@ -18,7 +18,6 @@ from clinfonce.config import ClusteringSpec, TrialSpec
 from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode, evaluate, knn_accuracy
-from clinfonce.models import build_encoder
 from clinfonce.rows import (
     Row,
     describe_clustering,
@@ -28,7 +27,7 @@ from clinfonce.rows import (
     describe_trial,
 )
 from clinfonce.training.images import ImageSource
-from clinfonce.training.loop import Epoch, Pretraining
+from clinfonce.training.loop import Epoch, Pretraining, build_model
 from clinfonce.training.sampler import BatchSampler
 
 
@@ -82,7 +81,7 @@ def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
     """
     Policy.named(spec.augmentation)
     _, channels, height, _ = table.images.shape
-    build_encoder(spec.encoder.name, channels=channels, image_size=height)
+    build_model(spec, channels=channels, image_size=height)
     clustering = build_clustering(spec.clustering, table)
     clustering.check_trainable()
     BatchSampler(clustering.ids, spec.sampler.batch_size, spec.sampler.images_per_cluster)

@@ -90,6 +90,8 @@ class EncoderSpec(Spec):
     """The network whose features are probed."""
 
     name: str = "small_cnn"
+    stem: Literal["small", "large"] | None = None  # of a ResNet; absent: by the size of the images
+    width: Count | None = None  # filters of the first block of a small_cnn; absent: 32
 
 
 class HeadSpec(Spec):

@@ -10,7 +10,12 @@ _NAMES = ("small_cnn", *RESNETS)
 
 
 def build_encoder(
-    name: str, *, channels: int, image_size: int, stem: Stem | None = None
+    name: str,
+    *,
+    channels: int,
+    image_size: int,
+    stem: Stem | None = None,
+    width: int | None = None,
 ) -> Encoder:
     """Build an encoder with random weights; `torch.manual_seed` decides them.
 
@@ -20,12 +25,13 @@ def build_encoder(
         image_size: the smaller side of the images, in pixels.
         stem: of a ResNet: "small" keeps the resolution, "large" quarters it. None = small for
             images up to 64 pixels.
+        width: of a small_cnn: filters of its first block; None = 32.
 
     Returns:
         A module from float (n, channels, h, w) to (n, feature_dim).
 
     Raises:
-        InputError: an unknown name or stem, a stem for another network than a ResNet, no channels,
+        InputError: an unknown name or stem, a stem or width for a network that has none, no channels,
             or images too small for the network.
     """
     if name not in _NAMES:
@@ -38,7 +44,9 @@ def build_encoder(
         if stem is not None:
             raise InputError(f"encoder {name} has no stem to choose, got {stem!r}")
         _check_size(name, image_size, 4)
-        return SmallCNN(channels=channels, image_size=image_size)
+        return SmallCNN(channels=channels, image_size=image_size, width=width or 32)
+    if width is not None:
+        raise InputError(f"encoder {name} has no width to choose, got {width}")
     stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
     _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
     return build_resnet(name, channels=channels, stem=stem)

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from clinfonce.models.encoder import Encoder
 
-_WIDTHS = (32, 64, 128, 128)
+_MULTIPLES = (1, 2, 4, 4)  # of the first block's width
 _SMALLEST_MAP = 4  # side in pixels; below, a map holds too few places to average over
 
 
@@ -13,24 +13,29 @@ class SmallCNN(Encoder):
 
     Images below 16 pixels pass three blocks, larger ones four. The side is halved after a block
     only while at least 4 pixels are left, so an 8 × 8 image is halved once.
+
+    Args:
+        channels: of the images.
+        image_size: side of the images in pixels.
+        width: filters of the first block; the features are four times as many.
     """
 
-    def __init__(self, *, channels: int, image_size: int) -> None:
+    def __init__(self, *, channels: int, image_size: int, width: int = 32) -> None:
         super().__init__()
-        widths = _WIDTHS[:3] if image_size < 16 else _WIDTHS
+        widths = [multiple * width for multiple in _MULTIPLES[: 3 if image_size < 16 else 4]]
         self.feature_dim = widths[-1]
         layers: list[nn.Module] = []
         side, previous = image_size, channels
-        for number, width in enumerate(widths):
+        for number, filters in enumerate(widths):
             if number > 0 and side // 2 >= _SMALLEST_MAP:
                 layers.append(nn.MaxPool2d(2))
                 side //= 2
-            layers += _block(previous, width)
-            previous = width
+            layers += _block(previous, filters)
+            previous = filters
         self.blocks = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features (n, 128) of images (n, c, h, w)."""
+        """Return features (n, feature_dim) of images (n, c, h, w)."""
         maps: Tensor = self.blocks(images)
         return maps.mean((2, 3))
 

@@ -74,7 +74,13 @@ def build_model(spec: "TrialSpec", *, channels: int, image_size: int) -> Contras
     """Build encoder and head with weights drawn from the trial's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        encoder = build_encoder(spec.encoder.name, channels=channels, image_size=image_size)
+        encoder = build_encoder(
+            spec.encoder.name,
+            channels=channels,
+            image_size=image_size,
+            stem=spec.encoder.stem,
+            width=spec.encoder.width,
+        )
         head = ProjectionHead(
             encoder.feature_dim, spec.head.hidden_dim, spec.head.out_dim, layers=spec.head.layers
         )
@@ -144,7 +150,7 @@ class Pretraining:
         checkpoint: Path | None = None,
     ) -> None:
         self.spec, self.device = spec, device
-        self._source, self._clusters = source, torch.from_numpy(clusters)
+        self._source, self._clusters = source, torch.tensor(clusters)
         self._checkpoint = checkpoint
         self._rank, self._workers = world()
         self._policy = Policy.named(spec.augmentation)
