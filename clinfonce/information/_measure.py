@@ -150,10 +150,12 @@ def _joint_counts(z: IntArray, t: IntArray, n_z: int, n_t: int) -> IntArray:
     """
     n, n_cells = len(z), n_z * n_t
     if n_cells <= 4 * n + 1024:
-        cells = np.zeros(n_cells, dtype=np.int64)
-        for rows in _blocks(n, max(4 * n_cells, _ROWS)):  # each costs a pass over the table
-            cells += np.bincount(z[rows] * n_t + t[rows], minlength=n_cells)
-        return cells[cells > 0]
+        small = n < 2**31
+        cells: NDArray[Any] = np.zeros(n_cells, dtype=np.int32 if small else np.int64)
+        one = np.int32(1) if small else np.int64(1)  # another type takes numpy's slow path
+        for rows in _blocks(n, _ROWS):
+            np.add.at(cells, z[rows] * n_t + t[rows], one)
+        return cells[cells > 0].astype(np.int64)
     codes = np.empty(n, dtype=np.uint32 if n_cells < 2**32 else np.int64)
     for rows in _blocks(n, _ROWS):
         codes[rows] = z[rows] * n_t + t[rows]

@@ -1,0 +1,121 @@
+"""Time and memory of `clinfonce.information.measure` beside scikit-learn.
+
+    python benchmarks/information.py --out benchmarks/results/information.csv
+
+scikit-learn computes I(Z;T), H(Z) and H(T) only; `measure` adds the chance level and the AMI,
+which scikit-learn needs minutes to hours for at these sizes. Both run in one process, in turn, on
+one thread; a ratio is the median over the repetitions.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import statistics
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import scipy
+import sklearn
+from sklearn.metrics import mutual_info_score
+
+from clinfonce.information import measure
+
+SIZES = [  # images, clusters, labels
+    (10**6, 10**4, 1000),
+    (10**7, 10**4, 10),
+    (10**7, 10**4, 1000),
+    (10**7, 10**4, 10**4),
+    (10**7, 10**6, 1000),
+]
+LARGE = (10**8, 10**4, 1000)
+
+
+def draw(n, n_clusters, n_labels):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, n_clusters, n), rng.integers(0, n_labels, n)
+
+
+def seconds(function, z, t):
+    start = time.perf_counter()
+    function(z, t)
+    return time.perf_counter() - start
+
+
+def compare(size, repetitions):
+    z, t = draw(*size)
+    ours, theirs = [], []
+    for _ in range(repetitions):
+        ours.append(seconds(measure, z, t))
+        theirs.append(seconds(by_scikit_learn, z, t))
+    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+    return statistics.median(ours), statistics.median(theirs), ratio
+
+
+def by_scikit_learn(z, t):
+    """I(Z;T), and the entropies at the least cost there is."""
+    information = mutual_info_score(t, z)
+    shares = [np.bincount(ids) / len(ids) for ids in (z, t)]
+    return information, *(-(p[p > 0] * np.log(p[p > 0])).sum() for p in shares)
+
+
+def memory(size):
+    """MiB that `measure` needs at most beyond its input, and the seconds it takes."""
+    z, t = draw(*size)
+    tracemalloc.start()  # numpy reports its arrays to it
+    measure(z, t)
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    return peak, seconds(measure, z, t)
+
+
+def machine():
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
+    return {
+        "cpu": f"{model}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "scikit-learn": sklearn.__version__,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/information.csv"))
+    options = parser.parse_args()
+    rows = []
+    for size in SIZES:
+        ours, theirs, ratio = compare(size, options.repetitions)
+        rows.append(describe(size, ours, memory(size)[0], theirs, ratio))
+    extra, taken = memory(LARGE)
+    rows.append(describe(LARGE, taken, extra))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with options.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def describe(size, ours, extra, theirs=None, ratio=None):
+    n, n_clusters, n_labels = size
+    row = {
+        "images": n,
+        "clusters": n_clusters,
+        "labels": n_labels,
+        "clinfonce_s": round(ours, 3),
+        "scikit_learn_s": None if theirs is None else round(theirs, 3),
+        "median_ratio": None if ratio is None else round(ratio, 1),
+        "clinfonce_extra_mib": round(extra),
+        **machine(),
+    }
+    print(row)
+    return row
+
+
+if __name__ == "__main__":
+    main()
