@@ -7,12 +7,23 @@ from clinfonce.losses._cl_infonce import (
     cl_infonce_terms,
     distributed_cl_infonce,
 )
+from clinfonce.losses.collectives import Workers
+from clinfonce.losses.cross_entropy import ClusterCrossEntropy
+from clinfonce.losses.memory import ClusterMemory
+from clinfonce.losses.pcl import Prototypes, proto_nce
+from clinfonce.losses.soft import soft_cl_infonce
 
 __all__ = [
     "FORMS",
     "ClInfoNCEOutput",
+    "ClusterCrossEntropy",
+    "ClusterMemory",
     "Form",
+    "Prototypes",
+    "Workers",
     "cl_infonce",
     "cl_infonce_terms",
     "distributed_cl_infonce",
+    "proto_nce",
+    "soft_cl_infonce",
 ]

@@ -1,18 +1,18 @@
 """Cl-InfoNCE: InfoNCE whose positives share a cluster (Tsai et al., arXiv 2202.06670)."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from clinfonce.errors import InputError
 from clinfonce.losses import _checks
 from clinfonce.losses._checks import Form
-from clinfonce.losses._clusters import BatchClusters, compact
-from clinfonce.losses._tiles import Anchors, contrast
+from clinfonce.losses._function import differentiable
+from clinfonce.losses._kin import SameCluster
+from clinfonce.losses._tiles import Contrast, Task, add, contrast_out, contrast_sorted
 from clinfonce.losses.collectives import Workers
 
 
@@ -39,6 +39,9 @@ def cl_infonce(
     temperature: float,
     form: Form = "out",
     weights: Tensor | None = None,
+    instances: Tensor | None = None,
+    instance_weight: float = 0.0,
+    memory: tuple[Tensor, Tensor] | None = None,
     check: bool = True,
 ) -> Tensor:
     r"""Cl-InfoNCE of a batch: attract embeddings of the same cluster, repel all others.
@@ -61,6 +64,11 @@ def cl_infonce(
         temperature: τ, above 0. The loss is not scaled by it.
         form: which of the three.
         weights: floating (n,), finite and not negative: turns the mean into a weighted one.
+        instances: int64 (n,), which image each embedding is a view of; for ``instance_weight``.
+        instance_weight: λ, 0 or above: adds λ times the InfoNCE loss whose positives are the
+            other views of the same image.
+        memory: embeddings (m, d) and clusters (m,) of earlier batches: positives and negatives
+            for the anchors, but neither anchors nor learned.
         check: whether to check values. Reading them makes a GPU wait, so a training loop that
             knows its input says False; shapes and dtypes are checked always. Unchecked, a batch
             without any positive has loss 0.
@@ -71,14 +79,9 @@ def cl_infonce(
     Raises:
         InputError: on an input that breaks a rule above, or when no anchor has a positive.
     """
-    return cl_infonce_terms(
-        embeddings,
-        clusters,
-        temperature=temperature,
-        form=form,
-        weights=weights,
-        check=check,
-    ).loss
+    rows = _Rows(embeddings, clusters, weights, instances)
+    objective = _Objective(temperature, form, instance_weight, memory, check)
+    return _evaluate(rows, objective, Workers())[0]
 
 
 def cl_infonce_terms(
@@ -88,10 +91,15 @@ def cl_infonce_terms(
     temperature: float,
     form: Form = "out",
     weights: Tensor | None = None,
+    instances: Tensor | None = None,
+    instance_weight: float = 0.0,
+    memory: tuple[Tensor, Tensor] | None = None,
     check: bool = True,
 ) -> ClInfoNCEOutput:
     """`cl_infonce` with the counts that say how much the clusters were used."""
-    return _terms(embeddings, clusters, weights, temperature, form, check, Workers())
+    rows = _Rows(embeddings, clusters, weights, instances)
+    objective = _Objective(temperature, form, instance_weight, memory, check)
+    return _with_counts(*_evaluate(rows, objective, Workers()))
 
 
 def distributed_cl_infonce(
@@ -101,6 +109,9 @@ def distributed_cl_infonce(
     temperature: float,
     form: Form = "out",
     weights: Tensor | None = None,
+    instances: Tensor | None = None,
+    instance_weight: float = 0.0,
+    memory: tuple[Tensor, Tensor] | None = None,
     check: bool = True,
     group: dist.ProcessGroup | None = None,
 ) -> ClInfoNCEOutput:
@@ -114,114 +125,152 @@ def distributed_cl_infonce(
     Args:
         embeddings: floating (r, d), this worker's rows; r may differ between workers and be 0.
         clusters: int64 (r,).
-        temperature: as in `cl_infonce`.
-        form: as in `cl_infonce`.
+        temperature: as in `cl_infonce`, like all that is not named here.
+        form: which of the three.
         weights: floating (r,), on all workers or on none.
-        check: as in `cl_infonce`; on a bad input, all workers raise.
+        instances: int64 (r,), on all workers or on none.
+        instance_weight: λ.
+        memory: the same on all workers.
+        check: whether to check values; on a bad one, all workers raise.
         group: the workers; all if None.
     """
-    workers = Workers.of(group)
-    return _terms(embeddings, clusters, weights, temperature, form, check, workers)
+    rows = _Rows(embeddings, clusters, weights, instances)
+    objective = _Objective(temperature, form, instance_weight, memory, check)
+    return _with_counts(*_evaluate(rows, objective, Workers.of(group)))
 
 
-def _terms(
-    embeddings: Tensor,
-    clusters: Tensor,
-    weights: Tensor | None,
-    temperature: float,
-    form: Form,
-    check: bool,
-    workers: Workers,
-) -> ClInfoNCEOutput:
-    _checks.check_form(form)
-    _checks.check_temperature(temperature)
-    error = _bad_tensors(embeddings, clusters, weights, check)
-    if error is not None and not check:
+class _Rows(NamedTuple):
+    """One value per embedding."""
+
+    embeddings: Tensor
+    clusters: Tensor
+    weights: Tensor | None
+    instances: Tensor | None
+
+
+class _Batch(NamedTuple):
+    """The rows of all workers, then those of the memory.
+
+    Attributes:
+        embeddings: (n + m, d).
+        clusters: int64 (n + m,).
+        weights: (n,); the rows of the memory are no anchors.
+        instances: int64 (n + m,).
+    """
+
+    embeddings: Tensor
+    clusters: Tensor
+    weights: Tensor
+    instances: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """What holds for the whole batch."""
+
+    temperature: float
+    form: Form
+    instance_weight: float
+    memory: tuple[Tensor, Tensor] | None
+    check: bool
+
+
+def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Tensor, Tensor]:
+    """Return the loss and the number of positives (n,) of the whole batch's anchors."""
+    _check_objective(objective, rows)
+    error = _bad_rows(rows, objective)
+    if objective.check:
+        workers.raise_together(error, rows.embeddings.device)
+    elif error is not None:
         raise error
-    if check:
-        workers.raise_together(error, embeddings.device)
-    batch = _gather(embeddings, clusters, weights, workers)
+    batch, own = _gather(rows, workers)
     _checks.check_count(len(batch.embeddings))
-    if check and not bool(batch.shares.any()):
-        raise _checks.no_positive(len(batch.embeddings))
-    needs_grad = embeddings.requires_grad and torch.is_grad_enabled()
-    loss = _Contrast.apply(  # type: ignore[no-untyped-call]
-        embeddings, batch, temperature, form, needs_grad, workers
-    )
-    positives = batch.clusters.positives
-    anchors = (positives > 0).sum()
-    return ClInfoNCEOutput(loss, anchors, len(positives) - anchors, positives.float().mean())
+    batch = _with_memory(batch, objective.memory)
+    clusters = SameCluster.of(batch.clusters)
+    positives = clusters.total[: len(batch.weights)]
+    shares = _shares(clusters, batch.weights)
+    if objective.check and not bool(shares.any()):
+        raise _checks.no_positive(len(positives))
+
+    def part(needs_grad: bool) -> Contrast:
+        task = Task(batch.embeddings, own, objective.temperature, needs_grad)
+        loss, gradient = _contrast(task, objective, (clusters, shares), batch)
+        return Contrast(loss, None if gradient is None else gradient[: len(positives)])
+
+    return differentiable(rows.embeddings, part, own, workers), positives
 
 
-def _bad_tensors(
-    embeddings: Tensor, clusters: Tensor, weights: Tensor | None, check: bool
-) -> InputError | None:
+def _contrast(
+    task: Task, objective: _Objective, target: tuple[SameCluster, Tensor], batch: _Batch
+) -> Contrast:
+    views: list[tuple[SameCluster, Tensor]] = []
+    if objective.instance_weight > 0 and batch.instances is not None:
+        images = SameCluster.of(batch.instances)
+        views = [(images, objective.instance_weight * _shares(images, batch.weights))]
+    if objective.form == "out":
+        return contrast_out(task, target, *views)
+    result = contrast_sorted(task, *target, objective.form)
+    return add(result, contrast_out(task, *views)) if views else result
+
+
+def _check_objective(objective: _Objective, rows: _Rows) -> None:
+    _checks.check_form(objective.form)
+    _checks.check_temperature(objective.temperature)
+    _checks.check_instance_weight(objective.instance_weight, given=rows.instances is not None)
+
+
+def _bad_rows(rows: _Rows, objective: _Objective) -> InputError | None:
+    check = objective.check
     try:
-        _checks.check_shapes(embeddings, clusters)
-        if weights is not None:
-            _checks.check_weights(weights, embeddings, values=check)
+        _checks.check_shapes(rows.embeddings, rows.clusters)
+        if rows.instances is not None:
+            _checks.check_integers(rows.instances, rows.embeddings, "instances")
+        if rows.weights is not None:
+            _checks.check_weights(rows.weights, rows.embeddings, values=check)
+        if objective.memory is not None:
+            _checks.check_shapes(*objective.memory, name="memory")
+            _checks.check_width(objective.memory[0], rows.embeddings, "memory")
         if check:
-            _checks.check_embeddings(embeddings)
-            _checks.check_ids(clusters)
+            _checks.check_embeddings(rows.embeddings)
+            _checks.check_ids(rows.clusters)
     except InputError as error:
         return error
     return None
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """The whole batch on every worker: (n, d), clusters, shares (n,) and this worker's rows."""
-
-    embeddings: Tensor
-    clusters: BatchClusters
-    shares: Tensor
-    own: slice
-
-
-def _gather(
-    embeddings: Tensor, clusters: Tensor, weights: Tensor | None, workers: Workers
-) -> _Batch:
-    dtype = torch.promote_types(embeddings.dtype, torch.float32)
-    own_rows = [embeddings.detach().to(dtype).contiguous(), clusters]
-    own_rows += [] if weights is None else [weights.detach().to(dtype)]
-    (z, ids, *factors), own = workers.gather(*own_rows)
-    groups = compact(ids)
-    return _Batch(z, groups, _shares(groups, *factors, dtype=dtype), own)
+def _gather(rows: _Rows, workers: Workers) -> tuple[_Batch, slice]:
+    """The whole batch without gradient, in the dtype to compute in; and which rows are ours."""
+    dtype = torch.promote_types(rows.embeddings.dtype, torch.float32)
+    z = rows.embeddings.detach().to(dtype).contiguous()
+    weights = None if rows.weights is None else rows.weights.detach().to(dtype)
+    present = [each for each in (weights, rows.instances) if each is not None]
+    (z, clusters, *rest), own = workers.gather(z, rows.clusters, *present)
+    weights = z.new_ones(len(z)) if weights is None else rest.pop(0)
+    return _Batch(z, clusters, weights, rest[0] if rest else None), own
 
 
-def _shares(clusters: BatchClusters, *weights: Tensor, dtype: torch.dtype) -> Tensor:
-    """Each embedding's share (n,) in the loss: sum 1, 0 without a positive; all 0 if none has."""
-    shares = (clusters.positives > 0).to(dtype)
-    for factor in weights:
-        shares = shares * factor
-    return shares / shares.sum().clamp_min(torch.finfo(dtype).tiny)
+def _with_memory(batch: _Batch, memory: tuple[Tensor, Tensor] | None) -> _Batch:
+    if memory is None:
+        return batch
+    old, old_clusters = memory
+    # No image of the memory is a view of one in the batch, so each gets an id of its own.
+    strangers = -1 - torch.arange(len(old), device=old.device)
+    images = batch.instances
+    return _Batch(
+        torch.cat([batch.embeddings, old.detach().to(batch.embeddings.dtype)]),
+        torch.cat([batch.clusters, old_clusters]),
+        batch.weights,
+        None if images is None else torch.cat([images, strangers]),
+    )
 
 
-class _Contrast(torch.autograd.Function):
-    """The loss of the whole batch, with the gradient computed on the way forward."""
+def _shares(clusters: SameCluster, weights: Tensor) -> Tensor:
+    """The weights (n,) made to sum to 1 over anchors with a positive; 0 for all else, (n + m,)."""
+    shares = weights.new_zeros(len(clusters.total))
+    torch.mul(weights, clusters.total[: len(weights)] > 0, out=shares[: len(weights)])
+    return shares.div_(shares.sum().clamp_min_(torch.finfo(shares.dtype).tiny))
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        embeddings: Tensor,
-        batch: _Batch,
-        temperature: float,
-        form: Form,
-        needs_grad: bool,
-        workers: Workers,
-    ) -> Tensor:
-        device, z = embeddings.device, batch.embeddings
-        positions = torch.arange(batch.own.start, batch.own.stop, device=device)
-        anchors = Anchors(z, positions, batch.shares[batch.own], temperature)
-        with torch.autocast(device.type, enabled=False):
-            loss, gradient = contrast(anchors, batch.clusters, form=form, needs_grad=needs_grad)
-        if gradient is not None:
-            gradient = workers.sum(gradient)[batch.own] * workers.size
-            ctx.save_for_backward(gradient.to(embeddings.dtype))
-        return workers.sum(loss)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grad_output, None, None, None, None, None
+def _with_counts(loss: Tensor, positives: Tensor) -> ClInfoNCEOutput:
+    anchors = (positives > 0).sum()
+    return ClInfoNCEOutput(loss, anchors, len(positives) - anchors, positives.float().mean())

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from clinfonce.losses._checks import Form
-from clinfonce.losses._clusters import BatchClusters
 
 
 def log_sum_exp(s: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
@@ -43,22 +42,20 @@ class SortedForm:
     blocks: dict[int, tuple[int, int]]
 
     @classmethod
-    def of(cls, form: Form, clusters: BatchClusters, positions: Tensor, tile: int) -> "SortedForm":
+    def of(cls, form: Form, ids: Tensor, positions: Tensor, tile: int) -> "SortedForm":
         """Find the blocks of all tiles, with one wait for the device."""
-        ids = clusters.ids[clusters.order]
         starts = range(0, len(positions), tile)
-        ends = clusters.sizes.cumsum(0)
-        tops = ids[positions[::tile]]
-        bottoms = ids[positions[[min(start + tile, len(positions)) - 1 for start in starts]]]
-        ranges = torch.stack([ends[tops] - clusters.sizes[tops], ends[bottoms]], 1).tolist()
-        blocks = {start: (low, high) for start, (low, high) in zip(starts, ranges, strict=True)}
-        return cls(form, ids, positions, blocks)
+        last = [min(start + tile, len(positions)) - 1 for start in starts]
+        lows = torch.searchsorted(ids, ids[positions[::tile]])
+        highs = torch.searchsorted(ids, ids[positions[last]], right=True)
+        ranges = zip(lows.tolist(), highs.tolist(), strict=True)
+        return cls(form, ids, positions, dict(zip(starts, ranges, strict=True)))
 
     def __call__(self, s: Tensor, start: int) -> tuple[Tensor, Tensor]:
         """The terms of the tile that begins with anchor ``start``."""
         low, high = self.blocks[start]
         positions = self.positions[start : start + len(s)]
-        same = self.ids[positions, None] == self.ids[low:high]  # (t, b)
+        same = self.ids.index_select(0, positions)[:, None] == self.ids[low:high]  # (t, b)
         same &= positions[:, None] != torch.arange(low, high, device=s.device)
         return (_in if self.form == "in" else _sincere)(s, same, slice(low, high))
 

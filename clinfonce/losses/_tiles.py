@@ -1,21 +1,21 @@
 r"""Value and gradient of the contrastive objectives, a tile of anchors at a time.
 
-With embeddings z (n, d), temperature τ, s_ij = z_i·z_j / τ, P(i) the other members of i's cluster
-and A(i) everything but i, each objective is Σ_i w_i l_i with weights w known beforehand. So the
+With embeddings z (n, d), temperature τ, s_ij = z_i·z_j / τ, P(i) the positives of i and A(i)
+everything but i, each objective is Σ_i w_i l_i with weights w known beforehand. So the
 coefficients g_ij = ∂/∂s_ij of a tile are final as soon as its similarities are, and both products
 of the gradient, G z and Gᵀ z, are taken at once. Nothing of size n×n is ever held.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from clinfonce.losses._checks import Form
-from clinfonce.losses._clusters import BatchClusters, cluster_sums
 from clinfonce.losses._forms import SortedForm, log_sum_exp
+from clinfonce.losses._kin import Kin, SameCluster
 
 # Similarities held at once. A CPU's tile should stay in its cache, yet be tall enough for the
 # matrix product to be efficient; a GPU's should be large enough to fill it.
@@ -29,119 +29,136 @@ TileForm = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 
 
 class Contrast(NamedTuple):
-    """Σ_i w_i l_i over the anchors, a scalar, and its gradient to all embeddings (n, d)."""
+    """Σ_i w_i l_i over some anchors, a scalar, and its gradient to all embeddings (n, d)."""
 
     loss: Tensor
     gradient: Tensor | None
 
 
 @dataclass(frozen=True)
-class Anchors:
-    """Some embeddings of a batch and their weights in the loss.
+class Task:
+    """Embeddings to contrast, and how.
 
     Attributes:
-        embeddings: float32 or float64 (n, d), the whole batch.
-        positions: int64 (a,), which of them are anchors, without repeats.
-        weights: (a,) like ``embeddings``, w_i; 0 where an anchor has no positive.
+        embeddings: z, float32 or float64 (n, d).
+        anchors: the rows of z whose terms are to be summed; each worker takes its own.
         temperature: τ, above 0.
+        needs_grad: whether to compute the gradient as well.
     """
 
     embeddings: Tensor
-    positions: Tensor
-    weights: Tensor
+    anchors: slice
     temperature: float
+    needs_grad: bool
+
+    @property
+    def tile_height(self) -> int:
+        """Anchors per tile."""
+        area = _CPU_TILE if self.embeddings.device.type == "cpu" else _GPU_TILE
+        return max(_SHORTEST_TILE, area // max(len(self.embeddings), 1))
 
 
-def contrast(
-    anchors: Anchors,
-    clusters: BatchClusters,
-    *,
-    form: Form,
-    needs_grad: bool,
-    tile: int | None = None,
-) -> Contrast:
-    """Contrast the anchors with the whole batch.
+def contrast_out(task: Task, *targets: tuple[Kin, Tensor]) -> Contrast:
+    """Σ over targets (k, w) of Σ_i w_i (log Σ_{j≠i} exp s_ij − Σ_j k_ij s_ij / Σ_j k_ij).
 
     Args:
-        anchors: the batch and which of it are anchors.
-        clusters: of the whole batch.
-        form: which l_i.
-        needs_grad: whether to compute the gradient as well.
-        tile: anchors per tile; chosen from n and the device if None.
+        task: what to contrast.
+        targets: kernels with the weights (n,) of all embeddings; 0 where nothing attracts.
     """
-    tile = tile or tile_height(len(anchors.embeddings), anchors.embeddings.device)
-    if form == "out":
-        attraction = _attraction(anchors, clusters, needs_grad)
-        repulsion = _run(anchors, log_sum_exp, needs_grad, tile)
-        return _add(attraction, repulsion)
-    ordered, ordered_anchors = _by_cluster(anchors, clusters)
-    tile_form = SortedForm.of(form, clusters, ordered_anchors.positions, tile)
-    result = _run(ordered_anchors, tile_form, needs_grad, tile)
-    if result.gradient is None:
-        return result
-    return Contrast(result.loss, result.gradient[ordered])
-
-
-def tile_height(n: int, device: torch.device) -> int:
-    """How many anchors against n embeddings make a tile."""
-    area = _CPU_TILE if device.type == "cpu" else _GPU_TILE
-    return max(_SHORTEST_TILE, area // max(n, 1))
-
-
-def _attraction(anchors: Anchors, clusters: BatchClusters, needs_grad: bool) -> Contrast:
-    """−Σ_i w_i mean_{p∈P(i)} s_ip, from the clusters' sums: mean z_p = (S_c(i) − z_i) / |P(i)|."""
-    z = anchors.embeddings
-    own = z[anchors.positions]  # (a, d)
-    ids = clusters.ids[anchors.positions]
-    share = anchors.weights / (clusters.sizes[ids] - 1).clamp_min(1) / anchors.temperature
-    pull = (cluster_sums(z, clusters.ids, clusters)[ids] - own).mul_(share[:, None])
-    loss = -torch.dot(own.flatten(), pull.flatten())
-    if not needs_grad:
-        return Contrast(loss, None)
-    shared = own * share[:, None]
-    gradient = cluster_sums(shared, ids, clusters)[clusters.ids].neg_()
-    gradient.index_add_(0, anchors.positions, shared.sub_(pull))
+    weights = torch.stack([shares for _, shares in targets]).sum(0)
+    loss, gradient = _run(task, task.anchors, weights[task.anchors], log_sum_exp)
+    for kin, shares in targets:
+        loss = loss + _attract(task, kin, shares, gradient)
     return Contrast(loss, gradient)
 
 
-def _run(anchors: Anchors, form: TileForm, needs_grad: bool, tile: int) -> Contrast:
-    """Σ_i w_i l_i and its gradient for an l_i that is a function of the row s_i of similarities."""
-    z = anchors.embeddings  # (n, d)
-    own = z[anchors.positions]  # (a, d)
-    scaled = own / anchors.temperature
+def contrast_sorted(task: Task, clusters: SameCluster, shares: Tensor, form: Form) -> Contrast:
+    """Σ_i w_i l_i of a form that looks at single positives: "in" or "sincere"."""
+    ids, order = clusters.ids.sort(stable=True)
+    place = torch.empty_like(order)  # of each embedding once sorted
+    place[order] = torch.arange(len(order), device=order.device)
+    positions, permutation = place[task.anchors].sort()
+    tile_form = SortedForm.of(form, ids, positions, task.tile_height)
+    ordered = replace(task, embeddings=task.embeddings.index_select(0, order))
+    result = _run(ordered, positions, shares[task.anchors][permutation], tile_form)
+    if result.gradient is None:
+        return result
+    return Contrast(result.loss, result.gradient.index_select(0, place))
+
+
+def add(left: Contrast, right: Contrast) -> Contrast:
+    """Sum of two objectives; the left one's gradient is used up."""
+    loss = left.loss + right.loss
+    if left.gradient is None or right.gradient is None:
+        return Contrast(loss, None)
+    return Contrast(loss, left.gradient.add_(right.gradient))
+
+
+def _attract(task: Task, kin: Kin, shares: Tensor, gradient: Tensor | None) -> Tensor:
+    """−Σ_i w_i Σ_j k_ij s_ij / Σ_j k_ij; its gradient is added to ``gradient``.
+
+    The gradient to the anchors alone: it holds what all embeddings, others' anchors included,
+    contribute to them, so that the workers' gradients still add up to the whole.
+    """
+    z, rows = task.embeddings, task.anchors
+    total = kin.total.to(z.dtype).clamp_min_(torch.finfo(z.dtype).tiny)
+    scale = (shares / total).div_(task.temperature)[:, None]
+    pull = kin.gather(z, rows).mul_(scale[rows])  # (a, d)
+    if gradient is not None:
+        gradient[rows].sub_(pull).sub_(kin.gather(z * scale, rows))
+    return -torch.dot(z[rows].flatten(), pull.flatten())
+
+
+def _run(task: Task, anchors: slice | Tensor, weights: Tensor, form: TileForm) -> Contrast:
+    """Σ_i w_i l_i and its gradient for an l_i that is a function of the similarities s_i alone.
+
+    Args:
+        task: what to contrast; its ``anchors`` are not read.
+        anchors: ascending positions.
+        weights: (a,), w of the anchors.
+        form: l and G.
+    """
+    z = task.embeddings  # (n, d)
+    tile = task.tile_height
+    if len(weights) == len(z) <= tile:
+        return _run_whole(task, anchors, weights, form)
+    own = z[anchors]  # (a, d)
+    scaled = own / task.temperature
     loss = z.new_zeros(())
     gradient, own_gradient = torch.zeros_like(z), torch.empty_like(own)
     buffer = z.new_empty(min(tile, max(len(own), 1)), len(z))
     for start in range(0, len(own), tile):
         span = slice(start, start + tile)
         s = torch.mm(scaled[span], z.T, out=buffer[: len(own) - start])  # (t, n)
-        s.scatter_(1, anchors.positions[span, None], -torch.inf)
+        _leave_out_self(s, anchors, start)
         values, factor = form(s, start)
-        loss += torch.dot(values, anchors.weights[span])
-        if needs_grad:
-            factor = (factor * anchors.weights[span] / anchors.temperature)[:, None]
+        loss += torch.dot(values, weights[span])
+        if task.needs_grad:
+            factor = (factor * weights[span]).div_(task.temperature)[:, None]
             torch.mm(s, z, out=own_gradient[span]).mul_(factor)
             gradient.addmm_(s.T, own[span] * factor)
-    if not needs_grad:
+    if not task.needs_grad:
         return Contrast(loss, None)
-    return Contrast(loss, gradient.index_add_(0, anchors.positions, own_gradient))
+    gradient[anchors] += own_gradient
+    return Contrast(loss, gradient)
 
 
-def _by_cluster(anchors: Anchors, clusters: BatchClusters) -> tuple[Tensor, Anchors]:
-    """The batch sorted by cluster, anchors in that order; and where each embedding has gone."""
-    place = torch.empty_like(clusters.order)
-    place[clusters.order] = torch.arange(len(place), device=place.device)
-    positions, permutation = place[anchors.positions].sort()
-    return place, Anchors(
-        anchors.embeddings[clusters.order],
-        positions,
-        anchors.weights[permutation],
-        anchors.temperature,
-    )
-
-
-def _add(left: Contrast, right: Contrast) -> Contrast:
-    loss = left.loss + right.loss
-    if left.gradient is None or right.gradient is None:
+def _run_whole(task: Task, anchors: slice | Tensor, weights: Tensor, form: TileForm) -> Contrast:
+    """As `_run` where one tile holds everything: (G + Gᵀ) z takes one product instead of two."""
+    z = task.embeddings
+    s = torch.mm(z / task.temperature, z.T)  # (n, n)
+    _leave_out_self(s, anchors, 0)
+    values, factor = form(s, 0)
+    loss = torch.dot(values, weights)
+    if not task.needs_grad:
         return Contrast(loss, None)
-    return Contrast(loss, left.gradient.add_(right.gradient))
+    s.mul_((factor * weights).div_(task.temperature)[:, None])
+    return Contrast(loss, torch.mm(s + s.T, z))
+
+
+def _leave_out_self(s: Tensor, anchors: slice | Tensor, start: int) -> None:
+    """Set each anchor's similarity to itself to −∞."""
+    if isinstance(anchors, slice):
+        s.diagonal(anchors.start + start).fill_(-torch.inf)
+    else:
+        s.scatter_(1, anchors[start : start + len(s), None], -torch.inf)

@@ -89,19 +89,19 @@ class Workers:
         return torch.cat([joined[i * longest :][:count] for i, count in enumerate(counts)])
 
 
-def gather_with_gradient(rows: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
+def gather_with_gradient(rows: Tensor, workers: Workers | None = None) -> Tensor:
     """Join rows (r, …) over the workers in rank order, (n, …), with gradient.
 
     For an objective that every worker evaluates on the whole batch. The gradients of all workers
     are added, which makes W times the right one: averaging over workers restores it.
     """
-    joined: Tensor = _GatherRows.apply(rows, Workers.of(group))  # type: ignore[no-untyped-call]
+    joined: Tensor = _GatherRows.apply(rows, workers or Workers())  # type: ignore[no-untyped-call]
     return joined
 
 
-def global_mean(values: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
+def global_mean(values: Tensor, workers: Workers | None = None) -> Tensor:
     """Average one value per row, floating (r,), over the rows of all workers; 0 without rows."""
-    mean: Tensor = _GlobalMean.apply(values, Workers.of(group))  # type: ignore[no-untyped-call]
+    mean: Tensor = _GlobalMean.apply(values, workers or Workers())  # type: ignore[no-untyped-call]
     return mean
 
 

@@ -122,12 +122,14 @@ def test_gathering_keeps_rank_order(gloo):
 
 def whole_batch_objective(z, lengths):
     return value_and_gradient(
-        lambda e: (gather_with_gradient(e).prod(1) ** 2).sum(), z[own_rows(lengths)]
+        lambda e: (gather_with_gradient(e, Workers.of()).prod(1) ** 2).sum(), z[own_rows(lengths)]
     )
 
 
 def row_mean_objective(z, lengths):
-    return value_and_gradient(lambda e: global_mean(e.prod(1) ** 2), z[own_rows(lengths)])
+    return value_and_gradient(
+        lambda e: global_mean(e.prod(1) ** 2, Workers.of()), z[own_rows(lengths)]
+    )
 
 
 @pytest.mark.parametrize("lengths", [[3, 2], [0, 5]])
