@@ -8,6 +8,8 @@
 import importlib
 from pathlib import Path
 
+from clinfonce.data import packed
+from clinfonce.data.folder import Prepared, prepare_folder
 from clinfonce.data.split import stratified_split
 from clinfonce.data.table import (
     SPLIT_NAMES,
@@ -29,8 +31,10 @@ __all__ = [
     "VALIDATION",
     "Column",
     "ImageTable",
+    "Prepared",
     "attributes",
     "load",
+    "prepare_folder",
     "stratified_split",
 ]
 
@@ -39,15 +43,17 @@ DATASETS = {"digits": "clinfonce.data.digits"}
 
 
 def load(name: str, root: Path | str | None = None) -> ImageTable:
-    """Read a data set by name.
+    """Read a data set by name, or one that `prepare_folder` made.
 
     Args:
-        name: one of `DATASETS`.
+        name: one of `DATASETS`, or the path of a prepared folder.
         root: folder that holds the files of a data set that has to be fetched first.
 
     Raises:
         InputError: an unknown name (the known ones are named), or files that are missing.
     """
+    if name not in DATASETS and packed.is_packed(Path(name)):
+        return packed.load(Path(name))
     if name not in DATASETS:
         raise InputError(unknown_name("data set", name, DATASETS))
     module = importlib.import_module(DATASETS[name])

@@ -33,9 +33,7 @@ def stratified_split(
     """
     if not (train > 0 and validation > 0 and train + validation < 1):
         raise InputError(f"shares {train} and {validation} leave no rows for one of the splits")
-    keys = _hash(np.arange(len(labels), dtype=np.uint64), seed)
-    order = np.lexsort((keys, labels))
-    classes, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    order, starts, sizes, classes = _by_class(labels, seed)
     if (small := np.flatnonzero(sizes < 3)).size:
         raise InputError(
             f"class {classes[small[0]]} has {sizes[small[0]]} images; "
@@ -48,6 +46,32 @@ def stratified_split(
         parts = [n_train, n_validation, size - n_train - n_validation]
         split[order[start : start + size]] = np.repeat([TRAIN, VALIDATION, TEST], parts)
     return split
+
+
+def hold_out(labels: NDArray[np.int64], share: float, seed: int = 0) -> NDArray[np.bool_]:
+    """Mark (n,) about a share of each class, at least one row and never all.
+
+    Raises:
+        InputError: a class of one row.
+    """
+    order, starts, sizes, classes = _by_class(labels, seed)
+    if (small := np.flatnonzero(sizes < 2)).size:
+        raise InputError(f"class {classes[small[0]]} has one training image; two are needed")
+    held = np.zeros(len(labels), dtype=np.bool_)
+    for start, size in zip(starts, sizes, strict=True):
+        n_held = min(max(round(share * size), 1), size - 1)
+        held[order[start : start + n_held]] = True
+    return held
+
+
+def _by_class(
+    labels: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows by class and by hash within it; where each class starts, its size, its number."""
+    keys = _hash(np.arange(len(labels), dtype=np.uint64), seed)
+    order = np.lexsort((keys, labels))
+    classes, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    return order, starts, sizes, classes
 
 
 def _hash(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinfonce.data import TEST, TRAIN, VALIDATION, stratified_split
+from clinfonce.data.split import hold_out
 from clinfonce.errors import InputError
 
 
@@ -42,3 +43,18 @@ def test_refuses_empty_splits():
         stratified_split(np.array([0, 0, 0, 1, 1]))
     with pytest.raises(InputError, match="leave no rows"):
         stratified_split(np.zeros(9, dtype=np.int64), train=0.8, validation=0.2)
+
+
+@given(st.lists(st.integers(2, 40), min_size=1, max_size=5))
+def test_hold_out_takes_a_share_of_each_class(sizes):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    held = hold_out(labels, 0.2)
+    for label, size in enumerate(sizes):
+        n_held = np.count_nonzero(held[labels == label])
+        assert 1 <= n_held < size
+        assert n_held == 1 or abs(n_held - 0.2 * size) <= 0.5
+
+
+def test_hold_out_refuses_lonely_rows():
+    with pytest.raises(InputError, match="class 1 has one training image"):
+        hold_out(np.array([0, 0, 1]), 0.2)
