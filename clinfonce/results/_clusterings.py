@@ -35,6 +35,7 @@ class ClusteringRow:
     clustering_id: str
     name: str
     source: str | None
+    granularity: int | None
     objective: str | None
     n_trials: int
     n_seeds: int
@@ -74,7 +75,7 @@ def select_trials(results: Results, metric: str, sweep: str | None) -> list[Tria
     if metric not in METRICS:
         raise InputError(f"metric {metric!r} is unknown; allowed: {', '.join(METRICS)}")
     validation = metric.replace("test_", "val_")
-    where = "" if sweep is None else f"where t.sweep = {_quoted(sweep)}"
+    where = "" if sweep is None else f"where t.sweep = {quoted(sweep)}"
     trials: list[Trial] = results.sql(
         "select t.*, c.n_images, c.n_clusters, "
         + ", ".join(f"c.{name}" for name in _INFORMATION)
@@ -106,6 +107,7 @@ def _row(group: list[Trial]) -> ClusteringRow:
         clustering_id=first["clustering_id"],
         name=first["clustering"] or first["name"],
         source=first["source"],
+        granularity=first["granularity"],
         objective=first["objective"],
         n_trials=len(complete),
         n_seeds=len({t["seed"] for t in complete}),
@@ -133,7 +135,8 @@ def _best_first(row: ClusteringRow) -> tuple[bool, float, str]:
     return row.accuracy is None, -(row.accuracy or 0.0), row.name
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 

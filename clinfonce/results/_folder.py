@@ -78,7 +78,7 @@ class Folder:
     def write(self, name: str, content: bytes) -> None:
         """Write a whole file: readers see the old one or the new one, never a part."""
         if self.local is not None:
-            _write_local(self.local / name, content)
+            write_atomically(self.local / name, content)
             return
         # One put: a stream that is closed by an exception halfway would commit what it had.
         with self.filesystem.open_output_stream(self.path(name)) as stream:
@@ -114,7 +114,8 @@ def _local_names(folder: Path) -> list[str]:
         return []
 
 
-def _write_local(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a whole local file: readers see the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid4().hex}-{path.name}")
     try:

@@ -45,7 +45,7 @@ def write_example(
 
 
 def labels_and_attributes() -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(n,) labels 0..9 and boolean attributes: noisy facts of the label, the last one pure noise."""
+    """(n,) labels 0..9; attributes, each a noisy fact of the label and the last pure noise."""
     generator = np.random.default_rng(0)
     labels = np.arange(N_IMAGES) % 10
     attributes = {}

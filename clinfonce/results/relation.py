@@ -28,7 +28,7 @@ _FEWEST_FOR_REGRESSION = 6
 # What is known of a clustering → the columns that a linear fit predicts accuracy from.
 _PREDICTIONS: Mapping[str, tuple[str, ...]] = {
     "mean of the others": (),
-    "log2 K": ("log2_k",),
+    "log₂ K": ("log2_k",),
     "H(Z)": ("h_z",),
     "AMI": ("ami",),
     "I(Z;T) and H(Z|T)": ("i_zt", "h_z_given_t"),
@@ -100,7 +100,9 @@ class Relation:
         effects: regression on I(Z;T) and H(Z|T); none with too few clusterings.
         predictions: error of prediction for each set of facts; none with too few clusterings.
         notes: what a reader must know before believing the numbers.
-        answer: the outcome in one or two sentences.
+        chosen: clustering_id of the best clustering between instances and labels, chosen by
+            validation accuracy so that its test accuracy is not the luckiest of many.
+        answer: the outcome in one sentence.
     """
 
     metric: str
@@ -114,6 +116,7 @@ class Relation:
     effects: tuple[Effect, ...]
     predictions: tuple[Prediction, ...]
     notes: tuple[str, ...]
+    chosen: str | None
     answer: str
 
     def to_json(self) -> dict[str, Any]:
@@ -140,6 +143,7 @@ def relate(
     trials = select_trials(results, metric, sweep)
     rows = clustering_rows(trials)
     scored = [row for row in rows if row.accuracy is not None and row.i_zt is not None]
+    chosen = _chosen(rows)
     enough = len(scored) >= _FEWEST_FOR_CORRELATION
     effects = _effects(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else ()
     return Relation(
@@ -154,7 +158,8 @@ def relate(
         effects=effects,
         predictions=_predictions(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else (),
         notes=_notes(trials, rows, len(scored)),
-        answer=_answer(rows, metric),
+        chosen=chosen.clustering_id if chosen else None,
+        answer=_answer(rows, chosen, metric),
     )
 
 
@@ -243,25 +248,24 @@ def _differing_settings(trials: list[dict[str, Any]]) -> list[str]:
     return sorted(differing)
 
 
-def _answer(rows: tuple[ClusteringRow, ...], metric: str) -> str:
+def _chosen(rows: tuple[ClusteringRow, ...]) -> ClusteringRow | None:
+    between = [r for r in rows if r.accuracy is not None and not r.is_end_point]
+    validated = [r for r in between if r.validation is not None]
+    if validated:
+        return max(validated, key=lambda r: r.validation or 0.0)
+    return max(between, key=lambda r: r.accuracy or 0.0, default=None)
+
+
+def _answer(rows: tuple[ClusteringRow, ...], chosen: ClusteringRow | None, metric: str) -> str:
     scored = [row for row in rows if row.accuracy is not None]
     if not scored:
         return "No complete trial has this accuracy yet."
     instances = next((r for r in scored if r.source == "instances"), None)
     labels = next((r for r in scored if r.source == "labels"), None)
-    between = [r for r in scored if not r.is_end_point]
-    if not between or instances is None:
-        best = _chosen(between or scored)
-        return f"{best.name} reaches {_percent(best)} ({describe_accuracy(metric)})."
-    return _compare(_chosen(between), instances, labels, metric)
-
-
-def _chosen(rows: list[ClusteringRow]) -> ClusteringRow:
-    """The best by validation, so that the test accuracy shown is not the luckiest of many."""
-    validated = [row for row in rows if row.validation is not None]
-    if validated:
-        return max(validated, key=lambda row: row.validation or 0.0)
-    return max(rows, key=lambda row: row.accuracy or 0.0)
+    if chosen is None or instances is None:
+        best = chosen or scored[0]
+        return f"{best.name} reaches {_percent(best)}. Accuracy is {describe_accuracy(metric)}."
+    return _compare(chosen, instances, labels, metric)
 
 
 def _compare(
@@ -272,15 +276,14 @@ def _compare(
     gain = 100 * (best.accuracy - instances.accuracy)
     direction = "above" if gain >= 0 else "below"
     text = (
-        f"The clustering that validation chooses, {best.name}, reaches {_percent(best)}, "
-        f"{abs(gain):.1f} points {direction} InfoNCE ({_percent(instances)})"
+        f"{best.name}, chosen by validation, reaches {_percent(best)}: "
+        f"{abs(gain):.1f} points {direction} {instances.name} ({_percent(instances)})"
     )
     if labels is not None and labels.accuracy is not None:
         gap = labels.accuracy - instances.accuracy
-        text += f"; with labels it is {_percent(labels)}"
-        if gain > 0 and gap > 0:
-            text += f", so it closes {gain / gap:.0f} % of that gap"
-    return f"{text} ({describe_accuracy(metric)})."
+        way = f"{gain / gap:.0f} % of the way to" if gain > 0 and gap > 0 else "against"
+        text += f", {way} {labels.name} ({_percent(labels)})"
+    return f"{text}. Accuracy is {describe_accuracy(metric)}."
 
 
 def _percent(row: ClusteringRow) -> str:

@@ -8,7 +8,7 @@ import pytest
 from clinfonce.errors import InputError
 from clinfonce.results import Results, Store
 from clinfonce.results import open as open_results
-from clinfonce.results.relate import Relation, relate
+from clinfonce.results.relation import Relation, relate
 from tests.results.example_store import write_example
 from tests.results.test_store import rows
 
@@ -91,7 +91,7 @@ def test_the_answer_is_chosen_by_validation(tmp_path: Path) -> None:
 def test_the_answer_names_both_ends(relation: Relation) -> None:
     assert "InfoNCE" in relation.answer
     assert "points above InfoNCE" in relation.answer
-    assert "with labels it is" in relation.answer
+    assert "of the way to SupCon" in relation.answer
     assert "test accuracy, linear probe, 5 labels per class" in relation.answer
 
 

@@ -1,0 +1,160 @@
+"""The parts of the report's page as HTML; every word that comes from data is escaped."""
+
+from collections.abc import Callable
+from html import escape
+
+from clinfonce.results import figures
+from clinfonce.results._clusterings import ClusteringRow
+from clinfonce.results._gather import Material
+from clinfonce.results._statistics import Interval
+from clinfonce.results.relation import QUANTITIES, Effect, Relation
+from clinfonce.results.schema import describe_accuracy
+
+
+def sections(material: Material, command: str | None) -> dict[str, str]:
+    """The parts by their place in the template."""
+    relation = material.relation
+    rows, chosen = relation.rows, relation.chosen
+    return {
+        "heading": escape(relation.sweep or relation.data or "Results"),
+        "answer": _unbroken(relation.answer),
+        "summary": _summary(material),
+        "tiles": _tiles(relation),
+        "metric": escape(describe_accuracy(relation.metric)),
+        "plane": _both(lambda size: figures.information_plane(rows, size=size, chosen=chosen)),
+        "plane_above_chance": _both(
+            lambda size: figures.information_plane(
+                rows, size=size, chosen=chosen, above_chance=True
+            )
+        ),
+        "granularity": _both(lambda size: figures.granularity(rows, size=size)),
+        "curves": _both(lambda size: figures.learning_curves(material.curves, size=size)),
+        "correlations": _both(lambda size: figures.correlations(relation.correlations, size=size)),
+        "findings": _findings(relation),
+        "predictions": _predictions(relation),
+        "notes": "".join(f"<li>{escape(note)}</li>" for note in relation.notes),
+        "setting": "".join(
+            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+            for name, value in material.setting
+        ),
+        "failures": _failures(material),
+        "command": f"<pre><code>{escape(command)}</code></pre>" if command else "",
+    }
+
+
+def _unbroken(words: str) -> str:
+    """Escaped words that do not break between a number and its sign or spread."""
+    return escape(words).replace(" %", "&nbsp;%").replace(" ± ", "&nbsp;±&nbsp;")
+
+
+def _both(draw: Callable[[tuple[int, int]], str]) -> str:
+    """A figure for wide and for narrow windows; the style shows the one that fits."""
+    wide, narrow = draw(figures.WIDE), draw(figures.NARROW)
+    return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+
+
+def _summary(material: Material) -> str:
+    relation = material.relation
+    counts = [f"{relation.n_complete} complete trials"]
+    counts += [f"{relation.n_stopped} stopped early"] if relation.n_stopped else []
+    counts += [f"{relation.n_failed} failed"] if relation.n_failed else []
+    parts = [", ".join(counts), f"{len(relation.rows)} clusterings"]
+    parts += [_duration(material.seconds)] if material.seconds else []
+    parts += [f"finished {material.finished}"] if material.finished else []
+    return escape(" · ".join(parts))
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} of training and probing"
+    return f"{seconds:.0f} seconds of training and probing"
+
+
+def _tiles(relation: Relation) -> str:
+    """The three numbers to remember: no auxiliary information, the best of it, the labels."""
+    wanted: list[tuple[str, ClusteringRow | None]] = [
+        ("Instances", next((r for r in relation.rows if r.source == "instances"), None)),
+        (
+            "Best auxiliary",
+            next((r for r in relation.rows if r.clustering_id == relation.chosen), None),
+        ),
+        ("Labels", next((r for r in relation.rows if r.source == "labels"), None)),
+    ]
+    return "".join(
+        f'<div class="tile"><span class="what">{what}</span><strong>{_accuracy(row)}</strong>'
+        f'<span class="who">{escape(row.name)}</span></div>'
+        for what, row in wanted
+        if row is not None and row.accuracy is not None
+    )
+
+
+def _accuracy(row: ClusteringRow) -> str:
+    assert row.accuracy is not None
+    spread = "" if row.spread is None else f" <small>± {100 * row.spread:.1f}</small>"
+    return f"{100 * row.accuracy:.1f} %{spread}"
+
+
+def _findings(relation: Relation) -> str:
+    """The regression in words."""
+    items = [
+        f"<li>{escape(_effect(effect, other))}</li>"
+        for effect, other in zip(relation.effects, reversed(relation.effects), strict=True)
+        if effect.coefficient.estimate is not None
+    ]
+    return f"<ul>{''.join(items)}</ul>" if items else ""
+
+
+def _effect(effect: Effect, other: Effect) -> str:
+    """One of the two terms of the regression, in words."""
+    text = (
+        f"With {QUANTITIES[other.quantity]} held, one standard deviation more of "
+        f"{QUANTITIES[effect.quantity]} goes with {_points(effect.coefficient)} of accuracy"
+    )
+    if effect.partial_r2 is None:
+        return f"{text}."
+    return f"{text}; it explains {100 * effect.partial_r2:.0f} % of what the other leaves."
+
+
+def _points(interval: Interval) -> str:
+    assert interval.estimate is not None
+    text = _signed(interval.estimate)
+    if interval.low is not None and interval.high is not None:
+        text += f" points (95 %: {_signed(interval.low)} to {_signed(interval.high)})"
+        return text
+    return text + " points"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _predictions(relation: Relation) -> str:
+    known = [(p.known, p.error) for p in relation.predictions if p.error is not None]
+    if not known:
+        return ""
+    longest = max(error for _, error in known)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="number">{100 * error:.1f}</td>'
+        f'<td class="bars" aria-hidden="true"><span style="width:{100 * error / longest:.0f}%">'
+        "</span></td></tr>"
+        for name, error in sorted(known, key=lambda pair: pair[1])
+    )
+    return (
+        '<table class="plain"><caption>How far off the accuracy of a clustering is predicted from '
+        "the others (mean absolute error, leaving it out)</caption><thead><tr>"
+        '<th scope="col">known of it</th><th scope="col" class="number">points</th><td></td>'
+        f"</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _failures(material: Material) -> str:
+    if not material.failures:
+        return ""
+    items = "".join(
+        f"<li><b>{escape(f.name)}</b> <code>{escape(f.trial_id)}</code>: {escape(f.error)}</li>"
+        for f in material.failures
+    )
+    rest = material.relation.n_failed - len(material.failures)
+    more = f"<p>and {rest} more</p>" if rest > 0 else ""
+    return f"<h3>Failed trials</h3><ul>{items}</ul>{more}"

@@ -1,0 +1,24 @@
+"""The figures of the report, each a pure function of rows to SVG text.
+
+The text has classes and no colours of its own but the marks', so that the page can show it light or
+dark. `standalone` makes a figure a picture of its own.
+"""
+
+from clinfonce.results.figures.accuracy import granularity, scatter
+from clinfonce.results.figures.common import NARROW, WIDE, say, standalone
+from clinfonce.results.figures.correlations import correlations
+from clinfonce.results.figures.curves import Curve, learning_curves
+from clinfonce.results.figures.plane import information_plane
+
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "Curve",
+    "correlations",
+    "granularity",
+    "information_plane",
+    "learning_curves",
+    "say",
+    "scatter",
+    "standalone",
+]
