@@ -4,9 +4,11 @@ from clinfonce.errors import InputError
 from clinfonce.models.encoder import Encoder
 from clinfonce.models.resnet import RESNETS, Stem, build_resnet
 from clinfonce.models.small_cnn import SmallCNN
+from clinfonce.models.timm import PREFIX, build_timm
+from clinfonce.models.vit import VITS, VisionTransformer
 
 _SMALL_IMAGE = 64  # pixels; up to here a ResNet keeps the resolution at its stem
-_NAMES = ("small_cnn", *RESNETS)
+_NAMES = ("small_cnn", *RESNETS, *VITS)
 
 
 def build_encoder(
@@ -20,7 +22,8 @@ def build_encoder(
     """Build an encoder with random weights; `torch.manual_seed` decides them.
 
     Args:
-        name: small_cnn, resnet18, resnet34 or resnet50.
+        name: small_cnn, resnet18, resnet34, resnet50, vit_s16, vit_s8, or timm:<model> where the
+            package timm is installed.
         channels: of the images.
         image_size: the smaller side of the images, in pixels.
         stem: of a ResNet: "small" keeps the resolution, "large" quarters it. None = small for
@@ -31,25 +34,45 @@ def build_encoder(
         A module from float (n, channels, h, w) to (n, feature_dim).
 
     Raises:
-        InputError: an unknown name or stem, a stem or width for a network that has none, no channels,
-            or images too small for the network.
+        InputError: an unknown name or stem, a stem or width for a network that has none, no
+            channels, or images that the network cannot take.
     """
-    if name not in _NAMES:
-        raise InputError(f"unknown encoder {name!r}; known are {', '.join(_NAMES)}")
+    _check_choice(name, channels, stem, width)
+    if name == "small_cnn":
+        _check_size(name, image_size, 4)
+        return SmallCNN(channels=channels, image_size=image_size, width=width or 32)
+    if name in VITS:
+        _check_patches(name, image_size, VITS[name].patch)
+        return VisionTransformer(VITS[name], channels=channels, image_size=image_size)
+    if name.startswith(PREFIX):
+        return build_timm(name, channels=channels, image_size=image_size)
+    stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
+    _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
+    return build_resnet(name, channels=channels, stem=stem)
+
+
+def _check_choice(name: str, channels: int, stem: str | None, width: int | None) -> None:
+    if name not in _NAMES and not name.startswith(PREFIX):
+        raise InputError(
+            f"unknown encoder {name!r}; known are {', '.join(_NAMES)} and {PREFIX}<model>"
+        )
     if channels < 1:
         raise InputError(f"encoder {name}: images of {channels} channels; at least 1 is needed")
     if stem not in (None, "small", "large"):
         raise InputError(f"encoder {name}: unknown stem {stem!r}; known are small, large")
-    if name == "small_cnn":
-        if stem is not None:
-            raise InputError(f"encoder {name} has no stem to choose, got {stem!r}")
-        _check_size(name, image_size, 4)
-        return SmallCNN(channels=channels, image_size=image_size, width=width or 32)
-    if width is not None:
+    if stem is not None and name not in RESNETS:
+        raise InputError(f"encoder {name} has no stem to choose, got {stem!r}")
+    if width is not None and name != "small_cnn":
         raise InputError(f"encoder {name} has no width to choose, got {width}")
-    stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
-    _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
-    return build_resnet(name, channels=channels, stem=stem)
+    if width is not None and width < 1:
+        raise InputError(f"encoder {name}: width is {width}; at least 1 is needed")
+
+
+def _check_patches(name: str, image_size: int, patch: int) -> None:
+    if image_size < patch or image_size % patch:
+        raise InputError(
+            f"encoder {name}: images of {image_size} pixels do not divide into patches of {patch}"
+        )
 
 
 def _check_size(name: str, image_size: int, smallest: int) -> None:

@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -16,6 +19,8 @@ CASES = [
     ("resnet18", 2, 32, "large", 512),
     ("resnet34", 3, 16, None, 512),
     ("resnet50", 3, 16, "small", 2048),
+    ("vit_s16", 3, 32, None, 384),
+    ("vit_s8", 1, 8, None, 384),
 ]
 
 
@@ -78,12 +83,87 @@ def test_stem_follows_image_size_unless_given():
         (("resnet18", 3, 32, "tiny"), "unknown stem 'tiny'; known are small, large"),
         (("small_cnn", 3, 32, "small"), "no stem to choose"),
         (("small_cnn", 0, 32, None), "images of 0 channels"),
+        (("vit_s16", 3, 40, None), "40 pixels do not divide into patches of 16"),
+        (("vit_s16", 3, 32, "small"), "no stem to choose"),
     ],
 )
 def test_a_wrong_choice_says_what_is_allowed(arguments, message):
     name, channels, size, stem = arguments
     with pytest.raises(InputError, match=message):
         build_encoder(name, channels=channels, image_size=size, stem=stem)
+
+
+def test_width_scales_the_small_network():
+    encoder = build_encoder("small_cnn", channels=1, image_size=8, width=4)
+    assert encoder.feature_dim == encoder(torch.randn(2, 1, 8, 8)).shape[1] == 16
+    with pytest.raises(InputError, match="width is 0"):
+        build_encoder("small_cnn", channels=1, image_size=8, width=0)
+    with pytest.raises(InputError, match="no width to choose"):
+        build_encoder("resnet18", channels=1, image_size=8, width=4)
+
+
+def test_transformer_is_torchvisions_with_the_same_weights():
+    theirs = import_torchvision("torchvision.models").VisionTransformer(
+        image_size=32, patch_size=16, num_layers=12, num_heads=6, hidden_dim=384, mlp_dim=1536
+    )
+    theirs.heads = nn.Identity()
+    names = {
+        "class_token": "cls_token",
+        "encoder.pos_embedding": "pos_embed",
+        "conv_proj.": "patch_embed.proj.",
+        "encoder.layers.encoder_layer_": "blocks.",
+        "ln_1": "norm1",
+        "ln_2": "norm2",
+        "self_attention.in_proj_": "attn.qkv.",
+        "self_attention.out_proj": "attn.proj",
+        "mlp.0": "mlp.fc1",
+        "mlp.3": "mlp.fc2",
+        "encoder.ln": "norm",
+    }
+    state = {}
+    for key, value in theirs.state_dict().items():
+        for old, new in names.items():
+            key = key.replace(old, new)
+        state[key] = value
+    ours = build_encoder("vit_s16", channels=3, image_size=32).eval()
+    ours.load_state_dict(state)
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(ours(images), theirs.eval()(images), rtol=1e-4, atol=1e-4)
+    assert (
+        sum(p.numel() for p in build_encoder("vit_s16", channels=3, image_size=224).parameters())
+        == 21_665_664
+    )
+
+
+def test_timm_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"timm:vit_tiny needs the package timm: pip install"):
+        build_encoder("timm:vit_tiny", channels=3, image_size=32)
+
+
+def test_timm_models_lose_their_classifier(monkeypatch):
+    def create_model(name: str, **options: int) -> nn.Module:
+        if "img_size" in options and name == "convolutional":
+            raise TypeError("unexpected keyword argument 'img_size'")
+        if options.get("img_size", 16) % 16:
+            raise AssertionError("not a multiple of 16")
+        network = nn.Sequential(nn.Flatten(), nn.LazyLinear(7))
+        network.num_features, network.options = 7, options
+        return network
+
+    fake = SimpleNamespace(
+        is_model=lambda name: name != "none", create_model=create_model, __version__="1.0"
+    )
+    monkeypatch.setitem(sys.modules, "timm", fake)
+    encoder = build_encoder("timm:transformer", channels=1, image_size=32)
+    assert encoder.options == {"num_classes": 0, "in_chans": 1, "img_size": 32}
+    assert encoder.feature_dim == 7
+    encoder = build_encoder("timm:convolutional", channels=3, image_size=33)
+    assert encoder.options == {"num_classes": 0, "in_chans": 3}
+    with pytest.raises(InputError, match=r"timm 1.0 has no model 'none'"):
+        build_encoder("timm:none", channels=3, image_size=32)
+    with pytest.raises(InputError, match="images of 33 pixels: not a multiple of 16"):
+        build_encoder("timm:transformer", channels=3, image_size=33)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
