@@ -6,7 +6,7 @@ Importing this loads no torch; k-means does when it is called.
 from clinfonce.clusterings.attributes import from_attributes
 from clinfonce.clusterings.base import Clustering
 from clinfonce.clusterings.column import from_column
-from clinfonce.clusterings.hierarchy import from_hierarchy, tree_paths
+from clinfonce.clusterings.hierarchy import from_hierarchy
 from clinfonce.clusterings.instances import from_instances
 from clinfonce.clusterings.kmeans import from_kmeans
 from clinfonce.clusterings.labels import from_labels
@@ -31,5 +31,4 @@ __all__ = [
     "select_by_excess",
     "synthetic",
     "tag_vectors",
-    "tree_paths",
 ]

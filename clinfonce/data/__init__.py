@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clinfonce.data import packed
 from clinfonce.data.folder import Prepared, prepare_folder
+from clinfonce.data.hierarchy import tree_paths
 from clinfonce.data.split import stratified_split
 from clinfonce.data.table import (
     SPLIT_NAMES,
@@ -36,10 +37,19 @@ __all__ = [
     "load",
     "prepare_folder",
     "stratified_split",
+    "tree_paths",
 ]
 
 # Name to module; each has `load(root: Path | None) -> ImageTable`. Imported when asked for.
-DATASETS = {"digits": "clinfonce.data.digits"}
+DATASETS = {
+    "celeba": "clinfonce.data.celeba",
+    "cifar100": "clinfonce.data.cifar100",
+    "cub": "clinfonce.data.cub",
+    "digits": "clinfonce.data.digits",
+    "imagenet100": "clinfonce.data.imagenet100",
+    "ut-zappos50k": "clinfonce.data.ut_zappos50k",
+    "wider-attribute": "clinfonce.data.wider_attribute",
+}
 
 
 def load(name: str, root: Path | str | None = None) -> ImageTable:

@@ -79,13 +79,35 @@ def prepare_folder(
         InputError: with file and line, whatever is wrong with the table, and with an image unless
             `skip_bad`; labels of one value only; a class too small for three splits.
     """
-    root, out = Path(root), Path(out)
     if image_size < 1:
         raise InputError(f"image_size must be at least 1, got {image_size}")
-    if out.exists():
+    if Path(out).exists():
         raise InputError(f"{out}: already exists; choose another folder or remove it")
-    texts = read_texts(Path(table), encoding)
-    _check_columns(texts, types or {})
+    return prepare_texts(
+        Path(root),
+        read_texts(Path(table), encoding),
+        Path(out),
+        image_size=image_size,
+        types=types or {},
+        skip_bad=skip_bad,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def prepare_texts(
+    root: Path,
+    texts: TextTable,
+    out: Path,
+    *,
+    image_size: int,
+    types: Mapping[str, Kind],
+    skip_bad: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """As `prepare_folder`, from a table that was read already."""
+    _check_columns(texts, types)
     partial = out.with_name(out.name + ".partial")
     skips = Skips(skip_bad)
     candidates = _usable_rows(texts, skips)
@@ -93,7 +115,7 @@ def prepare_folder(
     kept = packing.run(skips, threads or os.cpu_count() or 1, progress)
     if not kept:
         raise InputError(f"{texts.file}: not one image could be read")
-    prepared = _finish(texts, kept, partial, out, image_size, types or {}, skips)
+    prepared = _finish(texts, kept, partial, out, image_size, types, skips)
     partial.rename(out)
     return prepared
 

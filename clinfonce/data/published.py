@@ -1,0 +1,86 @@
+"""What the data sets that have to be fetched share: a layout, a check, packing on first use."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinfonce.data import packed
+from clinfonce.data._texts import TextTable
+from clinfonce.data.folder import prepare_texts
+from clinfonce.data.table import ImageTable, Kind
+from clinfonce.errors import InputError
+
+
+@dataclass(frozen=True)
+class Published:
+    """A data set as its authors publish it.
+
+    Attributes:
+        name: as given to `clinfonce.data.load`.
+        fetch: what to download from where, and how to unpack it under the root.
+        terms: of use, in a few words.
+        n_images: in all splits.
+        image_size: that images are packed at.
+        read: root to (folder that paths start from, table of texts).
+        kinds: of the auxiliary columns, where all are of one kind or the kind differs from what
+            would be inferred; "*" stands for all others.
+    """
+
+    name: str
+    fetch: str
+    terms: str
+    n_images: int
+    image_size: int
+    read: Callable[[Path], tuple[Path, TextTable]]
+    kinds: Mapping[str, Kind]
+
+    def load(self, root: Path | None, image_size: int | None = None) -> ImageTable:
+        """Open the packed images; the first call packs them, below `root`, in some minutes.
+
+        Raises:
+            InputError: no root, files that are missing (the message says what to fetch), or
+                another number of images than was published.
+        """
+        if root is None:
+            raise InputError(f"{self.name} needs the root of its files. {self.advice}")
+        size = image_size or self.image_size
+        out = root / "clinfonce" / f"{self.name}-{size}px"
+        if not packed.is_packed(out):
+            start, texts = self._read(root)
+            types = {n: k for n in texts.names if (k := self._kind(n)) is not None}
+            out.parent.mkdir(exist_ok=True)
+            prepare_texts(start, texts, out, image_size=size, types=types)
+        return packed.load(out)
+
+    @property
+    def advice(self) -> str:
+        """What to fetch, and on which terms."""
+        return f"To get it: {self.fetch} Terms: {self.terms}"
+
+    def _read(self, root: Path) -> tuple[Path, TextTable]:
+        try:
+            start, texts = self.read(root)
+        except (OSError, LookupError, ValueError) as error:
+            raise InputError(f"{self.name} in {root}: {error!r}. {self.advice}") from None
+        if len(texts.rows) != self.n_images:
+            raise InputError(
+                f"{self.name} in {root}: {len(texts.rows)} images, "
+                f"{self.n_images} were published. {self.advice}"
+            )
+        return start, texts
+
+    def _kind(self, name: str) -> Kind | None:
+        if name in ("path", "label", "split"):
+            return None
+        return self.kinds.get(name, self.kinds.get("*"))
+
+
+def as_texts(file: Path, names: list[str], rows: list[list[str]]) -> TextTable:
+    """A table put together from several files; `file` is named in messages."""
+    return TextTable(file, names, rows, list(range(1, len(rows) + 1)))
+
+
+def pairs(file: Path) -> dict[str, str]:
+    """Read lines of "key value", the value up to the end of the line."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return dict(line.strip().split(maxsplit=1) for line in lines if line.strip())

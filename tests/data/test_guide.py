@@ -1,0 +1,36 @@
+"""The code of docs/your-own-data.md, run as it stands."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+GUIDE = Path(__file__).parents[2] / "docs" / "your-own-data.md"
+
+
+def test_guide(tmp_path, monkeypatch, capsys):
+    text = GUIDE.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    header, *examples = re.search(r"```csv\n(.*?)```", text, re.DOTALL)[1].splitlines()
+    names = header.split(",")
+    shown = [dict(zip(names, line.split(","), strict=True)) for line in examples]
+    rng = np.random.default_rng(0)
+    with Path("photos.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        for i in range(12):
+            row = shown[i % 2] | {"path": f"birds/{i}.jpg", "split": ["train", "test"][i // 6]}
+            row["price"] = str(rng.integers(0, 100) / 8)
+            Path("photos/birds").mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (9, 9)).save(f"photos/{row['path']}")
+            writer.writerow(row)
+    scope = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, scope)
+    assert scope["made"].n_images == 12
+    assert scope["table"].columns["place"].kind == "hierarchy"
+    assert scope["table"].columns["tags"].kind == "tags"
+    assert scope["by_place"].n_clusters == 2
+    assert "positives_uniform" in capsys.readouterr().out
