@@ -3,6 +3,8 @@
 Nothing here needs PyTorch or Ray.
 """
 
+from clinfonce.results.importance import Importance, attribute_importance
+from clinfonce.results.output import write_table
 from clinfonce.results.page import figure_files, report
 from clinfonce.results.query import Results, open_results
 from clinfonce.results.relation import QUANTITIES, Relation, relate
@@ -10,4 +12,16 @@ from clinfonce.results.store import Store
 
 open = open_results
 
-__all__ = ["QUANTITIES", "Relation", "Results", "Store", "figure_files", "open", "relate", "report"]
+__all__ = [
+    "QUANTITIES",
+    "Importance",
+    "Relation",
+    "Results",
+    "Store",
+    "attribute_importance",
+    "figure_files",
+    "open",
+    "relate",
+    "report",
+    "write_table",
+]

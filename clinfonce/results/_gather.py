@@ -8,6 +8,7 @@ from typing import Any
 
 from clinfonce.results._clusterings import ClusteringRow, quoted
 from clinfonce.results.figures import Curve
+from clinfonce.results.importance import Importance, attribute_importance
 from clinfonce.results.query import Results
 from clinfonce.results.relation import Relation, relate
 
@@ -51,6 +52,7 @@ class Material:
 
     Attributes:
         relation: clusterings, correlations, the answer.
+        importances: what each attribute is worth, most helpful first.
         curves: learning curves, most important first.
         failures: failed trials, the first twenty.
         setting: pairs of a name and its values, joined.
@@ -59,6 +61,7 @@ class Material:
     """
 
     relation: Relation
+    importances: tuple[Importance, ...]
     curves: tuple[Curve, ...]
     failures: tuple[Failure, ...]
     setting: tuple[tuple[str, str], ...]
@@ -80,6 +83,7 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
     ).to_pylist()
     return Material(
         relation,
+        attribute_importance(results, metric=metric, sweep=sweep),
         _curves(results, relation, where),
         _failures(results, where),
         _setting(results, where),

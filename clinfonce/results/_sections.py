@@ -30,6 +30,8 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "granularity": _both(lambda size: figures.granularity(rows, size=size)),
         "curves": _both(lambda size: figures.learning_curves(material.curves, size=size)),
         "correlations": _both(lambda size: figures.correlations(relation.correlations, size=size)),
+        "importances": _importances(material),
+        "costs": _costs(relation),
         "findings": _findings(relation),
         "predictions": _predictions(relation),
         "notes": "".join(f"<li>{escape(note)}</li>" for note in relation.notes),
@@ -93,6 +95,41 @@ def _accuracy(row: ClusteringRow) -> str:
     assert row.accuracy is not None
     spread = "" if row.spread is None else f" <small>± {100 * row.spread:.1f}</small>"
     return f"{100 * row.accuracy:.1f} %{spread}"
+
+
+def _section(key: str, title: str, content: str) -> str:
+    """A section that is only there when it has something to show."""
+    return (
+        f'<section aria-labelledby="h-{key}"><h2 id="h-{key}">{title}</h2>'
+        f"<figure>{content}</figure></section>"
+    )
+
+
+def _importances(material: Material) -> str:
+    found = material.importances
+    if not found:
+        return ""
+    drawn = _both(lambda size: figures.importances(found, size=size))
+    caption = (
+        "What an attribute adds to accuracy when it is part of the clustering, with a 95 % "
+        "interval: over pairs of clusterings that differ in nothing else where there are at least "
+        "four, else all clusterings with it against all without it, which attributes that come "
+        "together can mislead. No interval: too few clusterings."
+    )
+    return _section("attributes", "Attributes", f"{drawn}<figcaption>{caption}</figcaption>")
+
+
+def _costs(relation: Relation) -> str:
+    known = [r.seconds for r in relation.rows if r.seconds and r.accuracy is not None]
+    if len(known) < 2 or max(known) < 1.2 * min(known):
+        return ""  # every trial costs the same: nothing to see
+    drawn = _both(
+        lambda size: figures.scatter(
+            relation.rows, lambda r: r.seconds, "seconds per trial", "Accuracy by cost", size=size
+        )
+    )
+    caption = "Mean duration of a trial, on the machines that it ran on, and mean accuracy."
+    return _section("cost", "Cost", f"{drawn}<figcaption>{caption}</figcaption>")
 
 
 def _findings(relation: Relation) -> str:

@@ -73,6 +73,7 @@ def figure_files(
         ),
         "granularity": figures.granularity(rows, titles=True),
         "learning-curves": figures.learning_curves(material.curves),
+        "attributes": figures.importances(material.importances),
         "correlations": figures.correlations(material.relation.correlations),
     }
     written = []

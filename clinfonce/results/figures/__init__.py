@@ -6,8 +6,8 @@ dark. `standalone` makes a figure a picture of its own.
 
 from clinfonce.results.figures.accuracy import granularity, scatter
 from clinfonce.results.figures.common import NARROW, WIDE, say, standalone
-from clinfonce.results.figures.correlations import correlations
 from clinfonce.results.figures.curves import Curve, learning_curves
+from clinfonce.results.figures.intervals import correlations, importances
 from clinfonce.results.figures.plane import information_plane
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Curve",
     "correlations",
     "granularity",
+    "importances",
     "information_plane",
     "learning_curves",
     "say",
