@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from clinfonce.augment import POLICIES, Policy, normalize, pixels, two_views
+from clinfonce.augment import POLICIES, Policy, contact_sheet, normalize, pixels, two_views
 from clinfonce.errors import InputError
 from clinfonce.torchvision_import import import_torchvision
 
@@ -389,6 +389,30 @@ def test_erased_box_is_mid_grey_and_of_its_area():
     assert set(views.unique().tolist()) == {-1.0, 0.0}
     share = (views == 0).float().mean((1, 2, 3))
     torch.testing.assert_close(share, p["erase_area"], rtol=0, atol=0.04)
+
+
+# Pictures.
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_contact_sheet_shows_images_and_pairs_of_views(channels):
+    images = random_images(2, channels, 8, 6)
+    sheet = contact_sheet(images, Policy(), generator(), pairs=2)
+    assert sheet.shape == (2 * 10 + 2, 5 * 8 + 2, 3)
+    assert sheet.dtype == np.uint8
+    first = images[1] if channels == 3 else images[1, :1].expand(3, -1, -1)
+    for left in (2, 10, 18, 26, 34):  # views under a policy without changes are the image
+        picture = torch.from_numpy(sheet[12:20, left : left + 6].copy())
+        assert torch.equal(picture.permute(2, 0, 1), first)
+    assert (sheet[:2] == 255).all()
+    assert (sheet[:, 8:10] == 255).all()
+
+
+def test_contact_sheet_of_smaller_views():
+    images = random_images(3, 3, 16, 16)
+    sheet = contact_sheet(images, Policy(image_size=8), generator(), pairs=1)
+    assert sheet.shape == (3 * 18 + 2, 3 * 18 + 2, 3)
+    assert (sheet[2 + 8 : 2 + 16, 20:36] == 255).all()
 
 
 # A user's mistakes.

@@ -19,6 +19,16 @@ keeps the largest channel in place of the luma, which is no affine map.
 from clinfonce.augment.parameters import Parameters
 from clinfonce.augment.policy import POLICIES, Policy
 from clinfonce.augment.scaling import MEAN, STD, normalize
+from clinfonce.augment.sheet import contact_sheet
 from clinfonce.augment.views import two_views
 
-__all__ = ["MEAN", "POLICIES", "STD", "Parameters", "Policy", "normalize", "two_views"]
+__all__ = [
+    "MEAN",
+    "POLICIES",
+    "STD",
+    "Parameters",
+    "Policy",
+    "contact_sheet",
+    "normalize",
+    "two_views",
+]

@@ -1,5 +1,7 @@
 """Encoders by name."""
 
+import torch
+
 from clinfonce.errors import InputError
 from clinfonce.models.encoder import Encoder
 from clinfonce.models.resnet import RESNETS, Stem, build_resnet
@@ -21,6 +23,9 @@ def build_encoder(
 ) -> Encoder:
     """Build an encoder with random weights; `torch.manual_seed` decides them.
 
+    The filters of convolutional networks lie in memory with the channels last, which makes a
+    training step up to twice as fast; shapes and names of the weights are the same.
+
     Args:
         name: small_cnn, resnet18, resnet34, resnet50, vit_s16, vit_s8, or timm:<model> where the
             package timm is installed.
@@ -40,7 +45,8 @@ def build_encoder(
     _check_choice(name, channels, stem, width)
     if name == "small_cnn":
         _check_size(name, image_size, 4)
-        return SmallCNN(channels=channels, image_size=image_size, width=width or 32)
+        small = SmallCNN(channels=channels, image_size=image_size, width=width or 32)
+        return _channels_last(small)
     if name in VITS:
         _check_patches(name, image_size, VITS[name].patch)
         return VisionTransformer(VITS[name], channels=channels, image_size=image_size)
@@ -48,7 +54,12 @@ def build_encoder(
         return build_timm(name, channels=channels, image_size=image_size)
     stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
     _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
-    return build_resnet(name, channels=channels, stem=stem)
+    return _channels_last(build_resnet(name, channels=channels, stem=stem))
+
+
+def _channels_last(network: Encoder) -> Encoder:
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def _check_choice(name: str, channels: int, stem: str | None, width: int | None) -> None:
