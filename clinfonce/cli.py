@@ -5,10 +5,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clinfonce import __version__
 from clinfonce.errors import InputError
+
+if TYPE_CHECKING:
+    from clinfonce.config import SweepSpec
 
 DEFAULT_RESULTS = "results"
 METRIC = "test_linear_top1_5"
@@ -78,12 +81,16 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
     sweep = read_sweep(arguments.spec)
     print(f"clinfonce: sweep {sweep.name} into {arguments.results}", file=sys.stderr, flush=True)
+    return _run_sweep(arguments, sweep)
+
+
+def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
     from clinfonce.display import SweepDisplay
     from clinfonce.scaling.session import terminal_apart
     from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 
     home = Path(arguments.results)
-    table, store = prepare_sweep(sweep, home, fresh=arguments.fresh)
+    table, store = prepare_sweep(sweep, home, fresh=getattr(arguments, "fresh", False))
     log = home / "logs" / f"{sweep.name}.log"
     metric = sweep.search.metric if sweep.search else "val_knn"
     with terminal_apart(log) as terminal, SweepDisplay(terminal, metric) as display:
@@ -98,8 +105,23 @@ def _pretrain(arguments: argparse.Namespace) -> int:
     from clinfonce.config import SweepSpec, read_experiment
 
     experiment = read_experiment(arguments.spec)
-    print(f"clinfonce: trial {experiment.name} into {arguments.results}", file=sys.stderr)
-    raise NotImplementedError
+    print(
+        f"clinfonce: trial {experiment.name} into {arguments.results}", file=sys.stderr, flush=True
+    )
+    if experiment.trial.workers > 1:
+        return _run_sweep(arguments, SweepSpec.of_one_trial(experiment))
+    from clinfonce.single import pretrain
+
+    def show(epoch: Any) -> None:
+        if epoch.val_knn is not None:
+            print(
+                f"epoch {epoch.epoch}/{experiment.trial.epochs}  loss {epoch.loss:.4f}  "
+                f"validation kNN {epoch.val_knn:.1%}",
+                file=sys.stderr,
+            )
+
+    pretrain(experiment, Path(arguments.results), show)
+    return _summarize(arguments, experiment.name)
 
 
 def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
@@ -117,7 +139,7 @@ def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
 
 # Accuracies on the test split, in percent: mean ± standard deviation over seeds.
 _SUMMARY = """
-SELECT CASE role WHEN 'confirm' THEN 'best found: ' || name ELSE name END AS trial,
+SELECT CASE role WHEN 'confirm' THEN 'best found: ' || trials.name ELSE trials.name END AS trial,
        count(*) AS seeds, any_value(n_clusters) AS K,
        round(any_value(i_zt), 2) AS "I(Z;T)", round(any_value(h_z_given_t), 2) AS "H(Z|T)",
        {accuracies}
@@ -146,7 +168,31 @@ def _relate(arguments: argparse.Namespace) -> int:
 
     store = results.open(arguments.results)
     relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
-    raise NotImplementedError
+    if arguments.json:
+        print(json.dumps(relation.to_json(), indent=1))
+        return 0
+    print(relation.answer)
+    _print_rows(
+        ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
+        [
+            [r.name, r.objective, r.n_clusters, r.i_zt, r.i_zt_chance, r.h_z_given_t, r.n_trials]
+            + [_percent(r.accuracy, r.spread)]
+            for r in relation.rows
+            if r.accuracy is not None
+        ],
+    )
+    if relation.correlations:
+        print(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
+        _print_rows(
+            ["quantity", "rho", "95 % interval", "without the end points"],
+            [
+                [results.QUANTITIES[c.quantity], c.rho.estimate, _interval(c.rho), c.rho_inside]
+                for c in relation.correlations
+            ],
+        )
+    for note in relation.notes:
+        print(f"- {note}")
+    return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -154,28 +200,38 @@ def _report(arguments: argparse.Namespace) -> int:
 
     store = results.open(arguments.results)
     out = Path(arguments.out or Path(arguments.results) / "report.html")
-    results.report(store, out, metric=arguments.metric, sweep=arguments.sweep)
-    print(out)
+    choice = {"metric": arguments.metric, "sweep": arguments.sweep}
+    written = [results.report(store, out, **choice)]
+    if arguments.figures:
+        written += results.figure_files(store, arguments.figures, **choice)
+    for path in written:
+        print(path)
     return 0
 
 
 def _print_table(table: Any, *, as_json: bool) -> None:
     """Print a pyarrow table: aligned for people, a list of objects as JSON."""
+    rows = table.to_pylist()
     if as_json:
-        print(json.dumps(table.to_pylist(), default=str, indent=1))
-        return
+        print(json.dumps(rows, default=str, indent=1))
+    else:
+        names = table.column_names
+        _print_rows(names, [[row[name] for name in names] for row in rows])
+
+
+def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = table.column_names
-    for name, kind in zip(columns, table.schema.types, strict=True):
-        numeric = str(kind).startswith(("int", "uint", "float", "double", "decimal"))
+    for number, name in enumerate(names):
+        values = [row[number] for row in rows if row[number] is not None]
+        numeric = all(isinstance(value, int | float) for value in values)
         shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in table.to_pylist():
-        shown.add_row(*[_cell(row[name]) for name in columns])
-    width = None if sys.stdout.isatty() else 10_000
+    for row in rows:
+        shown.add_row(*[_cell(value) for value in row])
+    width = None if sys.stdout.isatty() else 10_000  # whole rows in files and pipes
     Console(highlight=False, markup=False, width=width).print(shown)
 
 
@@ -183,3 +239,13 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _percent(mean: float, spread: float | None) -> str:
+    return f"{mean:.1%}" if spread is None else f"{100 * mean:.1f} ± {100 * spread:.1f} %"
+
+
+def _interval(interval: Any) -> str:
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"{interval.low:.2f} to {interval.high:.2f}"

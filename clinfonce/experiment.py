@@ -154,8 +154,8 @@ def _probe(
     for name, split in (("train", TRAIN), ("val", VALIDATION), ("test", TEST)):
         rows = table.rows(split)
         parts[f"{name}_x"] = _features(encoder, table, rows, device)
-        parts[f"{name}_y"] = torch.from_numpy(_labels(table, rows))
-    return evaluate(**parts, draws=spec.evaluation.draws)
+        parts[f"{name}_y"] = torch.from_numpy(_labels(table, rows)).to(device)
+    return evaluate(**parts, draws=spec.evaluation.draws, k=spec.evaluation.neighbors)
 
 
 def _validation_knn(
@@ -164,9 +164,9 @@ def _validation_knn(
     train, validation = table.rows(TRAIN), table.rows(VALIDATION)
     accuracies = knn_accuracy(
         _features(encoder, table, train, device),
-        torch.from_numpy(_labels(table, train)),
+        torch.from_numpy(_labels(table, train)).to(device),
         _features(encoder, table, validation, device),
-        torch.from_numpy(_labels(table, validation)),
+        torch.from_numpy(_labels(table, validation)).to(device),
         k=spec.evaluation.neighbors,
         n_classes=len(table.label_names),
     )

@@ -59,7 +59,10 @@ class ClusteringSpec(Spec):
     @model_validator(mode="after")
     def _fields_fit_the_source(self) -> Self:
         required, optional = _SOURCE_FIELDS[self.source]
-        given = self.model_fields_set - {"source"}
+        fields = type(self).model_fields
+        given = {name for name in fields if getattr(self, name) != fields[name].default} - {
+            "source"
+        }
         if strange := sorted(given - required - optional):
             allowed = ", ".join(sorted(required | optional)) or "no further field"
             raise ValueError(f"source {self.source} takes {allowed}, not {', '.join(strange)}")
@@ -266,6 +269,13 @@ class SweepSpec(ExperimentSpec):
     search: SearchSpec | None = None
     scheduler: SchedulerSpec = SchedulerSpec()
     resources: ResourceSpec = ResourceSpec()
+
+    @classmethod
+    def of_one_trial(cls, experiment: ExperimentSpec) -> Self:
+        """The sweep that runs one trial."""
+        fixed = [NamedTrial(name=experiment.name, trial={})]
+        seeds = (experiment.trial.seed,)
+        return cls(**dict(experiment), seeds=seeds, fixed=fixed)
 
     @model_validator(mode="after")
     def _every_part_makes_a_trial(self) -> Self:

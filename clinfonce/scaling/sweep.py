@@ -35,6 +35,9 @@ from clinfonce.scaling.worker import tune_trial
 from clinfonce.training.loop import Epoch
 
 
+_LOST_IN_A_ROW = 3  # trials whose process died, after which a sweep gives up
+
+
 class Progress(Protocol):
     """What is shown while a sweep runs."""
 
@@ -63,6 +66,7 @@ class SweepRun:
         self._clusterings: dict[str, Clustering] = {}
         self._done = store.finished()
         self._ahead: list[Proposal] = []
+        self._lost_in_a_row = 0
 
     @property
     def running(self) -> int:
@@ -112,6 +116,7 @@ class SweepRun:
         """Take a report of a trial; True if the trial is to stop."""
         if identity not in self._running:
             return True
+        self._lost_in_a_row = 0
         history = self._history[identity]
         history |= {epoch["epoch"]: Epoch(**epoch) for epoch in report["epochs"]}
         if "failure" in report:
@@ -132,6 +137,12 @@ class SweepRun:
         """A trial's process is gone for good."""
         if identity in self._running:
             self._end(identity, "failed", error=reason)
+            self._lost_in_a_row += 1
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the processes of the last trials all died, so that the next ones would too."""
+        return self._lost_in_a_row >= _LOST_IN_A_ROW
 
     def _end(
         self, identity: str, status: str, trial: Row | None = None, error: str | None = None
@@ -170,6 +181,8 @@ class _Proposals(TuneSearcher):
         self._run, self._resources, self._limit = run, {"cpus": cpus, "gpus": gpus}, limit
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002
+        if self._run.is_hopeless:
+            return TuneSearcher.FINISHED
         if self._run.running >= self._limit:
             return None
         try:
@@ -251,6 +264,8 @@ def run_sweep(
             limit = _most_at_once(widest, cpus, gpus, available)
             with tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch:
                 _tune(run, home, Path(scratch), _Proposals(run, cpus, gpus, limit))
+    if run.is_hopeless:
+        raise RuntimeError(f"{_LOST_IN_A_ROW} trials in a row lost their process; see the log")
     return run.plan.rows
 
 

@@ -86,7 +86,6 @@ def _run(
     config: dict[str, Any], table: ImageTable, experiment: str, home: Path, report: Report
 ) -> None:
     """Run the trial and report every evaluated epoch, then the rows or what went wrong."""
-    spec = TrialSpec.model_validate_json(config["spec"])
     identity = config["identity"]
     checkpoint = home / "checkpoints" / f"{identity}.pt"
     waiting: list[dict[str, Any]] = []
@@ -98,6 +97,7 @@ def _run(
             waiting.clear()
 
     try:
+        spec = TrialSpec.model_validate_json(config["spec"])
         result = run_trial(
             spec, table, experiment=experiment, on_epoch=on_epoch, checkpoint=checkpoint
         )
