@@ -6,7 +6,7 @@ import numpy as np
 
 from clinfonce.clusterings.base import Clustering, IntArray, build, unknown_name
 from clinfonce.errors import InputError
-from clinfonce.information import Ids, as_ids, entropy
+from clinfonce.information import Ids, as_ids, entropy, renumber
 
 _NAMES_SHOWN = 6
 
@@ -71,9 +71,8 @@ def cross(attributes: Mapping[str, Ids], names: Sequence[str]) -> IntArray:
 
 def combine(codes: IntArray, values: IntArray) -> IntArray:
     """Dense codes (n,) of pairs; dense codes go in, so that the product never overflows."""
-    dense = np.unique(values, return_inverse=True)[1]
-    pairs = codes * (dense.max() + 1) + dense
-    return np.unique(pairs, return_inverse=True)[1].astype(np.int64, copy=False)
+    dense, sizes = renumber(values)
+    return renumber(codes * len(sizes) + dense)[0]
 
 
 def _describe(chosen: Sequence[str], top_k: int | None, n_attributes: int) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clinfonce.clusterings.report import ClusteringReport, describe
 from clinfonce.errors import InputError
-from clinfonce.information import Ids, as_ids
+from clinfonce.information import Ids, as_ids, renumber
 
 IntArray: TypeAlias = NDArray[np.int64]
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
@@ -115,11 +115,15 @@ def number_by_appearance(codes: NDArray[Any], name: str) -> IntArray:
     """Number (n,) codes of any sortable type 0, 1, ... in order of first appearance."""
     if codes.ndim != 1 or codes.size == 0:
         raise InputError(f"{name}: one value per image is needed, got shape {codes.shape}")
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    numbered: IntArray = rank[inverse]
-    return numbered
+    if codes.dtype.kind not in "iu" or codes.min() < 0:
+        codes = np.unique(codes, return_inverse=True)[1]
+    dense, sizes = renumber(as_ids(codes, name))
+    n_clusters = len(sizes)
+    first = np.empty(n_clusters, dtype=np.int64)
+    first[dense[::-1]] = np.arange(len(dense))[::-1]  # the last write to a place stays
+    rank = np.empty(n_clusters, dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(n_clusters)
+    return rank[dense]
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

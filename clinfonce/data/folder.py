@@ -13,7 +13,15 @@ from clinfonce.data._infer import MISSING, parse_column
 from clinfonce.data._packing import PROGRESS, Packing, Progress, Skips
 from clinfonce.data._texts import TextTable, read_texts
 from clinfonce.data.split import hold_out, stratified_split
-from clinfonce.data.table import SPLIT_NAMES, TRAIN, VALIDATION, Column, ImageTable, Kind
+from clinfonce.data.table import (
+    SPLIT_NAMES,
+    TRAIN,
+    VALIDATION,
+    Column,
+    ImageTable,
+    Kind,
+    open_images,
+)
 from clinfonce.errors import InputError
 
 _RESERVED = ("path", "label", "split")
@@ -137,7 +145,7 @@ def _finish(
     labels, label_names = _labels(texts)
     result = ImageTable(
         name=out.name,
-        images=np.memmap(partial / packed.IMAGES, dtype=np.uint8, mode="r", shape=shape),
+        images=open_images(partial / packed.IMAGES, shape),
         labels=labels,
         label_names=label_names,
         split=_split(texts, labels, label_names),

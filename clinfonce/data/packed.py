@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clinfonce.data.table import Column, ImageTable
+from clinfonce.data.table import Column, ImageTable, open_images
 from clinfonce.errors import InputError
 
 FORMAT = 1
@@ -34,18 +34,17 @@ def load(folder: Path) -> ImageTable:
     try:
         metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
         table = parquet.read_table(folder / TABLE)
-        images_size = (folder / IMAGES).stat().st_size
     except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
         raise InputError(f"{folder}: not a complete prepared data set: {error}") from None
     if metadata.get("format") != FORMAT:
         raise InputError(f"{folder}: format {metadata.get('format')}, this version reads {FORMAT}")
     shape = tuple(metadata["shape"])
-    if images_size != int(np.prod(shape)) or table.num_rows != shape[0]:
-        raise InputError(f"{folder}: {IMAGES} or {TABLE} does not have {shape[0]} images")
+    if table.num_rows != shape[0]:
+        raise InputError(f"{folder}: {TABLE} does not have {shape[0]} images")
     labels = table["label"].to_numpy().astype(np.int64) if metadata["label_names"] else None
     loaded = ImageTable(
         name=metadata["name"],
-        images=np.memmap(folder / IMAGES, dtype=np.uint8, mode="r", shape=shape),
+        images=open_images(folder / IMAGES, shape),
         labels=labels,
         label_names=tuple(metadata["label_names"]),
         split=table["split"].to_numpy().astype(np.int8),

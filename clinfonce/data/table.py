@@ -2,9 +2,11 @@
 
 import difflib
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -118,6 +120,17 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: memory-mapped images travel as the path of their file.
+
+        So a table larger than the memory can be sent to other processes, on other machines where
+        they see the same path.
+        """
+        images = _mapped_file(self.images) or self.images
+        given = (self.name, images, self.labels, self.label_names, self.split, dict(self.columns))
+        known = {k: v for k, v in self.__dict__.items() if k == "fingerprint"}
+        return _restore, given, known
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickled when it is sent to other processes; a read-only view of a mapping cannot be."""
         return {**self.__dict__, "columns": dict(self.columns)}
@@ -220,6 +233,32 @@ def _bin(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) 
     cuts = np.unique([np.abs(share - q).argmin() for q in wanted])
     filled = np.where(present, values, distinct[0])
     return np.searchsorted(distinct[cuts], filled, side="left").astype(np.int64)
+
+
+def open_images(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Map a raw file of uint8 images (n, c, h, w) into memory, read-only.
+
+    Raises:
+        InputError: the file is missing here or of another size.
+    """
+    if not file.is_file() or file.stat().st_size != math.prod(shape):
+        raise InputError(f"{file}: missing here, or does not have {shape[0]} images")
+    return np.memmap(file, dtype=np.uint8, mode="r", shape=shape)
+
+
+def _mapped_file(images: NDArray[np.uint8]) -> tuple[Path, tuple[int, ...]] | None:
+    """File and shape of images that are a whole memory-mapped file."""
+    if not isinstance(images, np.memmap) or images.filename is None or images.mode != "r":
+        return None
+    file = Path(images.filename)
+    whole = file.is_file() and file.stat().st_size == images.nbytes
+    return (file, images.shape) if whole and images.flags.c_contiguous else None
+
+
+def _restore(
+    name: str, images: NDArray[np.uint8] | tuple[Path, tuple[int, ...]], *rest: Any
+) -> ImageTable:
+    return ImageTable(name, open_images(*images) if isinstance(images, tuple) else images, *rest)
 
 
 def _add_array(digest: "hashlib._Hash", values: NDArray[Any]) -> None:

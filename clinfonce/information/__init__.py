@@ -5,6 +5,15 @@ random, so the value expected by chance, and the excess over it, stand beside th
 """
 
 from clinfonce.information._estimate import Estimate, estimate
-from clinfonce.information._measure import Ids, Information, as_ids, entropy, measure
+from clinfonce.information._measure import Ids, Information, as_ids, entropy, measure, renumber
 
-__all__ = ["Estimate", "Ids", "Information", "as_ids", "entropy", "estimate", "measure"]
+__all__ = [
+    "Estimate",
+    "Ids",
+    "Information",
+    "as_ids",
+    "entropy",
+    "estimate",
+    "measure",
+    "renumber",
+]

@@ -69,8 +69,8 @@ def measure(clusters: Ids, labels: Ids) -> Information:
     >>> round(found.i_zt, 4), round(found.i_zt_chance, 4)
     (0.3113, 0.3113)
     """
-    z, z_sizes = _dense(as_ids(clusters, "clusters"))
-    t, t_sizes = _dense(as_ids(labels, "labels"))
+    z, z_sizes = renumber(as_ids(clusters, "clusters"))
+    t, t_sizes = renumber(as_ids(labels, "labels"))
     if len(z) != len(t):
         raise InputError(f"clusters and labels differ in length: {len(z)} and {len(t)}")
     n = len(z)
@@ -106,7 +106,7 @@ def entropy(values: Ids) -> float:
     1.0
     """
     ids = as_ids(values, "values")
-    return entropy_of_counts(_dense(ids)[1], len(ids))
+    return entropy_of_counts(renumber(ids)[1], len(ids))
 
 
 def as_ids(values: Ids, name: str) -> IntArray:
@@ -130,8 +130,8 @@ def as_ids(values: Ids, name: str) -> IntArray:
     return ids
 
 
-def _dense(ids: IntArray) -> tuple[IntArray, IntArray]:
-    """Renumber ids (n,) to 0..K-1 and count each: codes (n,), sizes (K,)."""
+def renumber(ids: IntArray) -> tuple[IntArray, IntArray]:
+    """Renumber ids (n,) >= 0 to 0..K-1, in order of value; returns codes (n,) and sizes (K,)."""
     if int(ids.max()) >= 4 * len(ids) + 1024:  # a table indexed by id would be mostly air
         _, codes, sizes = np.unique(ids, return_inverse=True, return_counts=True)
         return codes.astype(np.int64, copy=False), sizes.astype(np.int64, copy=False)

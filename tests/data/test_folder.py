@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -395,3 +396,16 @@ def test_incomplete_prepared_folder(folder):
     (out / "table.parquet").unlink()
     with pytest.raises(InputError, match="not a complete prepared data set"):
         load(str(out))
+
+
+def test_a_memory_mapped_table_is_pickled_by_its_path(folder):
+    table = load(str(prepare(folder, image_size=64).folder))
+    sent = pickle.dumps(table)
+    assert len(sent) < table.images.nbytes / 10
+    again = pickle.loads(sent)
+    assert isinstance(again.images, np.memmap)
+    assert again.__dict__["fingerprint"] == table.fingerprint
+    assert np.array_equal(again.images, table.images)
+    (folder.parent / "out/images.u8").unlink()
+    with pytest.raises(InputError, match=r"images.u8: missing here"):
+        pickle.loads(sent)

@@ -1,6 +1,7 @@
 """ImageTable: what it refuses, how it discretises, what its fingerprint sees."""
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -185,3 +186,11 @@ def test_fingerprint_sees_every_part():
     assert all(len(p) == 16 for p in prints)
     same = make(columns={"c": flag}, images=np.asfortranarray(base.images))
     assert same.fingerprint == base.fingerprint
+
+
+def test_pickles_whole():
+    flag = Column("c", "boolean", np.arange(8) > 3)
+    table = make(columns={"c": flag})
+    again = pickle.loads(pickle.dumps(table))
+    assert again.fingerprint == table.fingerprint
+    assert again.columns["c"].values.tolist() == flag.values.tolist()
