@@ -174,12 +174,7 @@ def _relate(arguments: argparse.Namespace) -> int:
     print(relation.answer)
     _print_rows(
         ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
-        [
-            [r.name, r.objective, r.n_clusters, r.i_zt, r.i_zt_chance, r.h_z_given_t, r.n_trials]
-            + [_percent(r.accuracy, r.spread)]
-            for r in relation.rows
-            if r.accuracy is not None
-        ],
+        [_relation_row(row) for row in relation.rows if row.accuracy is not None],
     )
     if relation.correlations:
         print(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
@@ -193,6 +188,11 @@ def _relate(arguments: argparse.Namespace) -> int:
     for note in relation.notes:
         print(f"- {note}")
     return 0
+
+
+def _relation_row(row: Any) -> list[Any]:
+    known = [row.name, row.objective, row.n_clusters, row.i_zt, row.i_zt_chance, row.h_z_given_t]
+    return [*known, row.n_trials, _percent(row.accuracy, row.spread)]
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -34,7 +34,6 @@ from clinfonce.scaling.session import ray_session
 from clinfonce.scaling.worker import tune_trial
 from clinfonce.training.loop import Epoch
 
-
 _LOST_IN_A_ROW = 3  # trials whose process died, after which a sweep gives up
 
 
@@ -122,7 +121,7 @@ class SweepRun:
         if "failure" in report:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
-            self._end(identity, "complete", report["trial"])
+            self._end(identity, "complete", report["trial"][0])
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             self._progress.epoch(

@@ -110,4 +110,4 @@ def _run(
         return
     save_encoder(home / "encoders" / f"{identity}.safetensors", result.encoder)
     checkpoint.unlink(missing_ok=True)
-    report({"epochs": [], "trial": result.trial})
+    report({"epochs": [], "trial": [result.trial]})  # in a list, which Ray Tune does not flatten
