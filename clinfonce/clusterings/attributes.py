@@ -8,7 +8,7 @@ from clinfonce.clusterings.base import Clustering, IntArray, build, unknown_name
 from clinfonce.errors import InputError
 from clinfonce.information import Ids, as_ids, entropy, renumber
 
-_NAMES_SHOWN = 6
+_NAMES_SHOWN = 5
 
 
 def from_attributes(
@@ -38,7 +38,7 @@ def from_attributes(
     chosen = list(attributes) if names is None else list(names)
     return build(
         cross(attributes, chosen),
-        name=_describe(chosen, top_k, len(attributes)),
+        name=_describe(chosen, top_k),
         provenance={"source": "attributes", "attributes": list(chosen), "top_k": top_k},
     )
 
@@ -75,10 +75,9 @@ def combine(codes: IntArray, values: IntArray) -> IntArray:
     return renumber(codes * len(sizes) + dense)[0]
 
 
-def _describe(chosen: Sequence[str], top_k: int | None, n_attributes: int) -> str:
+def _describe(chosen: Sequence[str], top_k: int | None) -> str:
     if top_k is not None:
         return f"top-{top_k} attributes"
     if len(chosen) > _NAMES_SHOWN:
-        share = "all" if len(chosen) == n_attributes else f"{len(chosen)} of"
-        return f"{share} {n_attributes} attributes"
+        return f"{len(chosen)} attributes({', '.join(chosen[:_NAMES_SHOWN])}, …)"
     return f"attributes({', '.join(chosen)})"

@@ -66,8 +66,8 @@ def test_many_values_do_not_overflow():
 def test_names_say_what_was_taken():
     table = {f"a{i}": np.arange(4) for i in range(9)}
     assert from_attributes(table, names=["a1", "a0"]).name == "attributes(a1, a0)"
-    assert from_attributes(table, names=list(table)[:8]).name == "8 of 9 attributes"
-    assert from_attributes(table).name == "all 9 attributes"
+    assert from_attributes(table, top_k=3).name == "top-3 attributes"
+    assert from_attributes(table).name == "9 attributes(a0, a1, a2, a3, a4, …)"
 
 
 @pytest.mark.parametrize(
