@@ -97,7 +97,8 @@ class Plan:
         record = self._records[identity]
         record.reached[epoch] = accuracy
         scheduler = self._sweep.scheduler
-        if record.proposal.role != "search" or scheduler.name == "none":
+        whole = epoch >= record.proposal.spec.epochs
+        if record.proposal.role != "search" or scheduler.name == "none" or whole:
             return False
         rung = self._rung(epoch)
         if rung is None or any(rung <= earlier < epoch for earlier in record.reached):

@@ -160,6 +160,14 @@ def test_halving_keeps_the_better_half_at_each_rung():
     assert plan.should_stop(plan.next().identity, 1, too_low)
 
 
+def test_a_trial_that_reached_its_last_epoch_is_not_stopped():
+    plan = Plan(sweep(fixed=[], search=SEARCH | {"window": 1}), "data", Memory())
+    for value in (0.9, 0.8):
+        proposal = plan.next()
+        assert not plan.should_stop(proposal.identity, 4, value)
+        plan.finish(proposal.identity, {"status": "complete", "val_knn": value})
+
+
 def test_fixed_trials_always_run_to_their_end():
     plan = Plan(sweep(), "data", Memory())
     proposal = plan.next()
