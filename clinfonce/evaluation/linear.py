@@ -1,5 +1,6 @@
 """The linear probe: a linear classifier on frozen features."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,7 @@ class LinearProbe:
         val: top-1 and top-5 accuracy on the validation split, {1: (p,), 5: (p,)} float64, one
             of each of p draws.
         test: the same on the test split; None without one.
-        val_by_strength: mean top-1 validation accuracy at every strength.
+        val_by_strength: mean top-1 validation accuracy at every strength that was tried.
     """
 
     strength: float
@@ -43,13 +44,14 @@ def linear_probe(
     n_classes: int,
     draws: Tensor | None = None,
     strengths: tuple[float, ...] = STRENGTHS,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-3,
 ) -> LinearProbe:
     """Fit logistic regressions on the training features; choose the strength on validation.
 
     Features are standardised by mean and deviation of the training split, labelled or not. The
     strength of largest mean validation accuracy is taken, of equal ones the strongest, and the same
-    for all draws. The test split is looked at once, after that.
+    for all draws; weaker ones are not tried any more once the accuracy is two standard errors below
+    the best. The test split is looked at once, after that.
 
     Args:
         train_x: features float (n, d).
@@ -62,7 +64,7 @@ def linear_probe(
         draws: int64 (p, k), the rows of the training split that have a label in each of p
             problems; None = one problem with all rows.
         strengths: of the L2 penalty that are tried, see `clinfonce.evaluation.logistic`.
-        tolerance: of the minimisation, in nats.
+        tolerance: of the minimisation, a share of the mean loss (see `logistic.solve`).
 
     Raises:
         InputError: features that are not finite, labels out of range, no strength, or a strength
@@ -87,12 +89,19 @@ def linear_probe(
         by_strength[solution.strength] = float(accuracies[1].mean())
         if best is None or by_strength[solution.strength] > by_strength[best.strength]:
             best, val = solution, accuracies
+        if by_strength[solution.strength] < _clearly_below(by_strength[best.strength], len(val_y)):
+            break
     assert best is not None
     test = None
     if test_x is not None and test_y is not None:
         test_y = check_labels(test_x, test_y, n_classes, "test_y")
         test = _accuracies(best, (test_x - mean) * scale, test_y)
     return LinearProbe(best.strength, val, test, by_strength)
+
+
+def _clearly_below(accuracy: float, n: int) -> float:
+    """Two standard errors of a share of n below it."""
+    return accuracy - 2 * math.sqrt(accuracy * (1 - accuracy) / n)
 
 
 def _standardization(x: Tensor) -> tuple[Tensor, Tensor]:

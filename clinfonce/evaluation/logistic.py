@@ -23,6 +23,7 @@ from torch import Tensor
 _LINE_SEARCHES = 6  # softmaxes for one step length; nearly always one or two are needed
 _FLAT = 0.1  # share of the slope at the start that may be left where a step ends
 _SMALLEST_CURVATURE = 1e-6  # of a class that is fitted perfectly
+_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def solve(
     *,
     n_classes: int,
     strengths: tuple[float, ...],
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-3,
     max_steps: int = 200,
 ) -> Iterator[Solution]:
     """Yield the solutions of all problems for each strength, strongest first.
@@ -56,8 +57,9 @@ def solve(
         y: int64 (p, n), classes 0..n_classes-1.
         n_classes: how many classes there are.
         strengths: positive.
-        tolerance: a problem is solved when the estimated distance of f from its minimum, half the
-            squared gradient in the metric of the preconditioner, is below.
+        tolerance: a problem is solved when f is at most this much above its minimum, in nats, or
+            this share of the mean loss where that is below 1; by an estimate, half the squared
+            gradient in the metric of the preconditioner.
         max_steps: at most this many steps for each strength.
     """
     mean = x.mean(1, keepdim=True)
@@ -100,8 +102,8 @@ class _Descent:
         self.x = torch.cat((x.mT, one.expand(p, 1, n)), 1)  # (p, r + 1, n)
         self.variances = torch.cat((variances[:, None], one), 2)  # (p, 1, r + 1)
         self.penalized = torch.cat((x.new_ones(p, 1, r), 0 * one), 2)
-        self.targets = torch.zeros(p, n_classes, n, dtype=x.dtype, device=x.device)
-        self.targets.scatter_(1, y[:, None], 1.0)
+        self.labels = y[:, None]  # (p, 1, n)
+        self.targets = x.new_zeros(p, n_classes, n).scatter_(1, self.labels, 1.0)
         self.weights = x.new_zeros(p, n_classes, r + 1)
         self.logits = x.new_zeros(p, n_classes, n)
         self.probabilities = self.logits.softmax(1)
@@ -115,8 +117,10 @@ class _Descent:
         steepest = metric * gradient
         decrement = _dot(gradient, steepest)  # (p, 1, 1), about twice the distance to the minimum
         direction = -steepest
-        for _ in range(max_steps):
-            active = decrement > 2 * tolerance
+        for number in range(max_steps):
+            # One step in any case: of a strong penalty f says little, but its direction much.
+            enough = 2 * tolerance * self._loss().clamp_(max=1) * min(number, 1)
+            active = decrement > enough
             if not active.any():
                 return
             self.steps += 1
@@ -135,48 +139,67 @@ class _Descent:
         curvature = (p * (1 - p)).mean(2, keepdim=True).clamp_(min=_SMALLEST_CURVATURE)
         return 1 / (curvature * self.variances + penalty).clamp_(min=_SMALLEST_CURVATURE)
 
+    def _loss(self) -> Tensor:
+        """The mean cross-entropy (p, 1, 1)."""
+        right = self.probabilities.gather(1, self.labels)
+        return -right.clamp_(min=_TINY).log_().mean(2, keepdim=True)
+
     def _gradient(self, penalty: Tensor) -> Tensor:
-        error = (self.probabilities - self.targets).div_(self.x.shape[2])
-        return torch.baddbmm(penalty * self.weights, error, self.x.mT)
+        error = self.probabilities - self.targets
+        return torch.baddbmm(penalty * self.weights, error, self.x.mT, alpha=1 / self.x.shape[2])
 
     def _step(self, direction: Tensor, gradient: Tensor, penalty: Tensor) -> None:
         """Go along a direction until the slope is nearly flat."""
         change = direction @ self.x
-        slope_at_start = _dot(direction, gradient)
+        slope = slope_at_start = _dot(direction, gradient)
         bend = _dot(penalty * direction, direction)  # of the penalty, the same everywhere
-        fixed = slope_at_start - _slope(self.probabilities, self.targets, change)
-        low, high = torch.zeros_like(bend), torch.full_like(bend, torch.inf)
-        slope, probabilities, length = slope_at_start, self.probabilities, low
+        expected = _Expected.of(self.probabilities, change)
+        fixed = slope_at_start - expected.mean
+        length = low = torch.zeros_like(slope)
+        high = torch.full_like(slope, torch.inf)
         for _ in range(_LINE_SEARCHES):
-            curvature = _curvature(probabilities, change) + bend
-            following = length - slope / curvature.clamp_(min=torch.finfo(slope.dtype).tiny)
+            flat = slope.abs() <= _FLAT * slope_at_start.abs()
+            curvature = (expected.variance(change) + bend).clamp_(min=_TINY)
+            following = length - slope / curvature
             inside = (following > low) & (following < high)
             middle = (low + torch.where(high.isinf(), low, high)) / 2
-            flat = slope.abs() <= _FLAT * slope_at_start.abs()
             length = torch.where(flat, length, torch.where(inside, following, middle))
-            probabilities = torch.softmax(self.logits + length * change, 1)
-            slope = fixed + length * bend + _slope(probabilities, self.targets, change)
+            logits = torch.addcmul(self.logits, length, change)
+            probabilities = logits.softmax(1)
+            expected = _Expected.of(probabilities, change)
+            slope = fixed + length * bend + expected.mean
             low, high = torch.where(slope < 0, length, low), torch.where(slope < 0, high, length)
             if (slope.abs() <= _FLAT * slope_at_start.abs()).all():
                 break
         self.weights += length * direction
-        self.logits += length * change
-        self.probabilities = probabilities
+        self.logits, self.probabilities = logits, probabilities
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """Moments of a change of the logits under probabilities, both (p, c, n).
+
+    The mean over points and classes is, up to a constant, the loss's first derivative along the
+    change; the mean variance is the second.
+    """
+
+    weighted: Tensor  # (p, c, n)
+    of_points: Tensor  # (p, n)
+
+    @classmethod
+    def of(cls, probabilities: Tensor, change: Tensor) -> "_Expected":
+        weighted = probabilities * change
+        return cls(weighted, weighted.sum(1))
+
+    @property
+    def mean(self) -> Tensor:
+        return self.of_points.mean(1)[:, None, None]
+
+    def variance(self, change: Tensor) -> Tensor:
+        squares = _dot(self.weighted, change) - self.of_points.square().sum(1)[:, None, None]
+        return squares / change.shape[2]
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Scalar products (p, 1, 1) of a and b, (p, …)."""
-    return (a * b).sum((1, 2), keepdim=True)
-
-
-def _slope(probabilities: Tensor, targets: Tensor, change: Tensor) -> Tensor:
-    """Derivative (p, 1, 1) of the mean cross-entropy by the length of a step."""
-    return _dot(probabilities - targets, change) / change.shape[2]
-
-
-def _curvature(probabilities: Tensor, change: Tensor) -> Tensor:
-    """Second derivative (p, 1, 1): the mean variance of the change under the probabilities."""
-    weighted = probabilities * change
-    return (_dot(weighted, change) - weighted.sum(1).square().sum(1)[:, None, None]) / change.shape[
-        2
-    ]
+    """Scalar products (p, 1, 1) of a and b, (p, …), without an intermediate product."""
+    return a.flatten(1)[:, None] @ b.flatten(1)[:, :, None]

@@ -85,3 +85,23 @@ def test_without_a_test_split():
 def test_strengths_have_to_be_positive(strengths):
     with pytest.raises(InputError, match="positive numbers"):
         linear_probe(**three_splits(), n_classes=4, strengths=strengths)
+
+
+def test_weaker_penalties_are_left_out_once_clearly_worse():
+    parts = three_splits(n=800, d=300, distance=0.15)
+    strengths = tuple(10.0**k for k in range(-7, 3))
+    probe = linear_probe(**parts, n_classes=4, strengths=strengths)
+    tried = sorted(probe.val_by_strength, reverse=True)
+    assert tried == sorted(strengths, reverse=True)[: len(tried)]
+    assert len(tried) < len(strengths)
+    best = probe.val_by_strength[probe.strength]
+    assert best == max(probe.val_by_strength.values())
+    assert probe.val_by_strength[tried[-1]] < best - 2 * (best * (1 - best) / 800) ** 0.5
+
+
+def test_default_tolerance_is_enough():
+    parts = three_splits(n=400, distance=0.4)
+    rough = linear_probe(**parts, n_classes=4)
+    exact = linear_probe(**parts, n_classes=4, tolerance=1e-7)
+    for strength, accuracy in exact.val_by_strength.items():
+        assert rough.val_by_strength[strength] == pytest.approx(accuracy, abs=0.01)
