@@ -17,11 +17,13 @@ from clinfonce.losses._checks import Form
 from clinfonce.losses._forms import SortedForm, log_sum_exp
 from clinfonce.losses._kin import Kin, SameCluster
 
-# Similarities held at once. A CPU's tile should stay in its cache, yet be tall enough for the
-# matrix product to be efficient; a GPU's should be large enough to fill it.
-_CPU_TILE = 1 << 20
+# Most similarities held at once. A CPU's tile should stay near its cache, yet be tall enough for
+# the matrix products to be efficient, as 256 rows are; a GPU's should be large enough to fill it.
+_CPU_TILE, _CPU_TALLEST = 1 << 22, 256
 _GPU_TILE = 1 << 25
-_SHORTEST_TILE = 64
+_SHORTEST = 64
+# Batches up to here are one tile, with a product less at the price of transposing it.
+_WHOLE = 512
 
 # Turns similarities (t, n) in place into G up to a factor per row, and returns l (t,) and that
 # factor (t,). The integer is the number of anchors before the tile.
@@ -54,8 +56,12 @@ class Task:
     @property
     def tile_height(self) -> int:
         """Anchors per tile."""
-        area = _CPU_TILE if self.embeddings.device.type == "cpu" else _GPU_TILE
-        return max(_SHORTEST_TILE, area // max(len(self.embeddings), 1))
+        n = len(self.embeddings)
+        if n <= _WHOLE:
+            return _WHOLE
+        if self.embeddings.device.type == "cpu":
+            return max(_SHORTEST, min(_CPU_TALLEST, _CPU_TILE // n))
+        return max(_SHORTEST, _GPU_TILE // n)
 
 
 def contrast_out(task: Task, *targets: tuple[Kin, Tensor]) -> Contrast:
@@ -120,7 +126,7 @@ def _run(task: Task, anchors: slice | Tensor, weights: Tensor, form: TileForm) -
     """
     z = task.embeddings  # (n, d)
     tile = task.tile_height
-    if len(weights) == len(z) <= tile:
+    if len(weights) == len(z) <= min(tile, _WHOLE):
         return _run_whole(task, anchors, weights, form)
     own = z[anchors]  # (a, d)
     scaled = own / task.temperature

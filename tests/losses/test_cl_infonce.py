@@ -209,4 +209,4 @@ def test_nothing_of_the_batch_squared_is_made(form):
     z = unit(n, 8, seed=0, dtype=torch.float32).requires_grad_()
     with LargestTensor() as largest:
         cl_infonce(z, torch.arange(n) // 4, temperature=0.1, form=form).backward()
-    assert largest.elements <= 2**20 < n**2
+    assert largest.elements <= 256 * n
