@@ -91,17 +91,26 @@ def _check_vote(k: int, temperature: float) -> None:
 
 
 def few_label_votes(
-    similarities: Tensor, train_y: Tensor, draws: Tensor, k: int, temperature: float, n_classes: int
+    targets: Tensor,
+    train_y: Tensor,
+    queries: Tensor,
+    draws: Tensor,
+    *,
+    k: int,
+    temperature: float,
+    n_classes: int,
 ) -> Iterator[Tensor]:
     """Yield, draw by draw, the votes (n, n_classes) of the drawn training images alone.
 
     Args:
-        similarities: cosine similarities (n, m).
+        targets: training features (m, d) of norm 1.
         train_y: int64 (m,).
+        queries: features (n, d) of norm 1.
         draws: int64 (n_draws, images): rows of the training images.
         k: how many neighbours vote.
         temperature: of the votes.
         n_classes: how many classes there are.
     """
     for drawn in draws:
-        yield votes(similarities[:, drawn], train_y[drawn], k, temperature, n_classes)
+        similarities = queries @ targets[drawn].T
+        yield votes(similarities, train_y[drawn], k, temperature, n_classes)

@@ -13,6 +13,7 @@ from clinfonce.evaluation.logistic import Solution, solve
 # Of the penalty on standardised features and the mean loss (`logistic`): from a classifier that is
 # almost the nearest class mean to one that is almost without a penalty.
 STRENGTHS = tuple(10.0**exponent for exponent in range(-5, 3))
+_CHUNK_VALUES = 2**23  # logits that are held at a time
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,11 @@ def _standardization(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _accuracies(solution: Solution, x: Tensor, y: Tensor) -> dict[int, Tensor]:
     """Top-1 and top-5 accuracy (p,) of each problem's classifier on x (m, d)."""
-    logits = solution.weights.mT @ x.T + solution.intercepts[:, :, None]  # (p, classes, m)
-    ranked = ranks(logits, y)
-    return {best: top(ranked, best) for best in (1, 5)}
+    p, _, classes = solution.weights.shape
+    chunk = max(1, _CHUNK_VALUES // (classes * len(x)))
+    ranked = []
+    for part in (slice(i, i + chunk) for i in range(0, p, chunk)):
+        logits = solution.weights[part].mT @ x.T + solution.intercepts[part, :, None]  # (·, c, m)
+        ranked.append(ranks(logits, y))
+    together = torch.cat(ranked)
+    return {best: top(together, best) for best in (1, 5)}

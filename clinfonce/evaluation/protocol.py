@@ -97,7 +97,7 @@ def _with_all_labels(
 
 
 class _FewLabels:
-    """The protocol with some labels of each class; similarities are computed once for all draws."""
+    """The protocol with some labels of each class."""
 
     def __init__(
         self,
@@ -140,9 +140,14 @@ class _FewLabels:
         return result
 
     def _knn(self, x: Tensor, y: Tensor, draws: Tensor) -> dict[int, Tensor]:
-        similarities = F.normalize(x.float(), dim=1) @ self.targets.T
         each = few_label_votes(
-            similarities, self.train_y, draws, self.k, self.temperature, self.n_classes
+            self.targets,
+            self.train_y,
+            F.normalize(x.float(), dim=1),
+            draws,
+            k=self.k,
+            temperature=self.temperature,
+            n_classes=self.n_classes,
         )
         ranked = torch.stack([ranks(scores.T, y) for scores in each])
         return {best: top(ranked, best) for best in (1, 5)}

@@ -105,3 +105,11 @@ def test_default_tolerance_is_enough():
     exact = linear_probe(**parts, n_classes=4, tolerance=1e-7)
     for strength, accuracy in exact.val_by_strength.items():
         assert rough.val_by_strength[strength] == pytest.approx(accuracy, abs=0.01)
+
+
+def test_chunks_change_nothing(monkeypatch):
+    parts = three_splits()
+    draws = few_label_draws(parts["train_y"], 5, 5, 0)
+    whole = linear_probe(**parts, n_classes=4, draws=draws)
+    monkeypatch.setattr("clinfonce.evaluation.linear._CHUNK_VALUES", 2 * 4 * 120)
+    torch.testing.assert_close(linear_probe(**parts, n_classes=4, draws=draws).test, whole.test)
