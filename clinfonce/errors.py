@@ -1,4 +1,7 @@
-"""The one exception that a user's mistake raises."""
+"""The one exception that a user's mistake raises, and how it names what exists."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -7,3 +10,12 @@ class InputError(ValueError):
     The message is one line for a person: what was wrong, the value, where, what is allowed. The
     command line prints it without a traceback and ends with status 2.
     """
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """One line for a name that does not exist: the closest one, and all that do."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+    return f"unknown {what}: {name!r}{hint} (known: {listed or 'none'})"

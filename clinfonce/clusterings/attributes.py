@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from clinfonce.clusterings.base import Clustering, IntArray, build, unknown_name
-from clinfonce.errors import InputError
+from clinfonce.clusterings.base import Clustering, IntArray, build
+from clinfonce.errors import InputError, unknown_name
 from clinfonce.information import Ids, as_ids, entropy, renumber
 
 _NAMES_SHOWN = 5

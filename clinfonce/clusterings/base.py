@@ -1,8 +1,7 @@
 """A clustering: one cluster id per training image, and where the ids came from."""
 
-import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -124,12 +123,3 @@ def number_by_appearance(codes: NDArray[Any], name: str) -> IntArray:
     rank = np.empty(n_clusters, dtype=np.int64)
     rank[np.argsort(first)] = np.arange(n_clusters)
     return rank[dense]
-
-
-def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """One line for a name that does not exist: the closest one, and all that do."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
-    return f"unknown {what}: {name!r}{hint} (known: {listed or 'none'})"

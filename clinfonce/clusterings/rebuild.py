@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clinfonce.clusterings.attributes import from_attributes
-from clinfonce.clusterings.base import Clustering, Provenance, unknown_name
+from clinfonce.clusterings.base import Clustering, Provenance
 from clinfonce.clusterings.column import from_column
 from clinfonce.clusterings.hierarchy import from_hierarchy
 from clinfonce.clusterings.instances import from_instances
@@ -12,7 +12,7 @@ from clinfonce.clusterings.kmeans import from_kmeans
 from clinfonce.clusterings.labels import from_labels
 from clinfonce.clusterings.synthetic import synthetic
 from clinfonce.clusterings.tags import from_tags
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, unknown_name
 
 _SOURCES: Mapping[str, Callable[..., Clustering]] = {
     "attributes": from_attributes,

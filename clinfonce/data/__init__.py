@@ -20,9 +20,8 @@ from clinfonce.data.table import (
     Column,
     ImageTable,
     attributes,
-    unknown_name,
 )
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, unknown_name
 
 __all__ = [
     "DATASETS",

@@ -1,6 +1,5 @@
 """Images, labels, a fixed split and auxiliary columns: what every data set is read into."""
 
-import difflib
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, unknown_name
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SPLIT_NAMES = ("train", "validation", "test")
@@ -210,15 +209,6 @@ def attributes(
     if names is None:
         names = [c.name for c in table.columns.values() if c.kind not in ("tags", "hierarchy")]
     return {name: table.attribute(name, bins)[rows] for name in names}
-
-
-def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """One line for a name that does not exist: the closest one, and all that do."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
-    return f"unknown {what}: {name!r}{hint} (known: {listed or 'none'})"
 
 
 def _bin(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) -> IntArray:
