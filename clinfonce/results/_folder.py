@@ -98,10 +98,12 @@ class Folder:
                 leftover.unlink(missing_ok=True)
 
 
-def parquet_bytes(table: Any) -> bytes:
-    """A table as one Parquet file. Small files: footers without statistics read twice as fast."""
+def parquet_bytes(table: Any, *, small: bool = True) -> bytes:
+    """A table as one Parquet file; a small one has no statistics, so that its footer reads fast."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=False, write_statistics=False)
+    pq.write_table(
+        table, sink, compression="zstd", use_dictionary=not small, write_statistics=not small
+    )
     content: bytes = sink.getvalue().to_pybytes()
     return content
 

@@ -2,17 +2,20 @@
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from clinfonce.errors import InputError
-from clinfonce.results._scan import scan
+from clinfonce.results._scan import patiently, scan
 from clinfonce.results.schema import TABLES
 from clinfonce.results.store import Store
 
 _VIEWS = Path(__file__).with_name("views.sql")
+
+_TRIES = 10
 
 # DESCRIBE, SHOW, SUMMARIZE, VALUES, FROM and WITH … SELECT parse as SELECT.
 _ALLOWED = "one SELECT, WITH, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement"
@@ -40,17 +43,15 @@ class Results:
                 the result tables.
         """
         statement = _only_reading(self._connection, query)
-        try:
-            return self._fetch(statement)
-        except duckdb.Error as error:
-            if not _file_vanished(error):
-                raise _input_error(error) from error
-        # The store was compacted since the files were listed: list them again.
-        self._connection = _connect(self.store)
-        try:
-            return self._fetch(statement)
-        except duckdb.Error as error:
-            raise _input_error(error) from error
+        for _ in range(_TRIES - 1):
+            try:
+                return self._fetch(statement)
+            except duckdb.Error as error:
+                if not _file_vanished(error):
+                    raise _input_error(error) from error
+            # The store was compacted since its files were listed: list them again.
+            self._connection = _connect(self.store)
+        return self._fetch(statement)
 
     def _fetch(self, statement: str) -> Any:
         relation = self._connection.sql(statement)
@@ -75,7 +76,7 @@ def _connect(store: Store) -> Any:
     connection.execute("set enable_progress_bar = false")
     connection.execute("set python_enable_replacements = false")  # a name is never a variable
     for table in TABLES:
-        connection.register(table, scan(store.folder, table))
+        connection.register(table, patiently(partial(scan, store.folder, table)))
     connection.execute(_VIEWS.read_text())
     # From here on a query can reach the tables above and nothing else: no file, no network.
     connection.execute("set enable_external_access = false")

@@ -7,7 +7,8 @@
       trials/<trial_id>.parquet        written last: it says that the trial is done
 
 Many processes and machines may write at once, since no two write the same file. A trial that was
-interrupted leaves at most an epochs file, which the next attempt replaces.
+interrupted leaves at most an epochs file, which the next attempt replaces. Once there are many
+files they are gathered into few, `_compacted-….parquet` beside them.
 """
 
 import json
@@ -16,9 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from clinfonce.errors import InputError
+from clinfonce.results._compact import compact, drop, exclusive, shared
 from clinfonce.results._folder import Folder, parquet_bytes
 from clinfonce.results._rows import check_key, to_table
-from clinfonce.results._scan import scan, trial_names
+from clinfonce.results._scan import listing, patiently, rows_of, scan
 from clinfonce.results.schema import SCHEMA_VERSION, TABLES
 
 Row = Mapping[str, Any]
@@ -26,12 +28,16 @@ Row = Mapping[str, Any]
 _MARKER = "store.json"
 _FORMAT = "clinfonce-results"
 
+# So many trials of a file each are gathered into one on the next write.
+_MOST_SINGLE = 256
+
 
 class Store:
     """The rows of all trials below one folder. Use `Store.create` or `Store.open`."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
+        self._clusterings: set[str] = set()  # keys known to be there; they are never removed
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> "Store":
@@ -89,38 +95,56 @@ class Store:
         if strangers := {e["trial_id"] for e in epochs} - {trial_id}:
             raise ValueError(f"epochs of {sorted(strangers)} given with trial {trial_id}")
         tables = {"epochs": to_table("epochs", epochs), "trials": to_table("trials", [trial])}
-        if clustering is not None:
-            self._write_clustering(clustering)
-        for table, rows in tables.items():  # trials last
-            self.folder.write(f"{table}/{trial_id}.parquet", parquet_bytes(rows))
+        with shared(self.folder):
+            if clustering is not None:
+                self._write_clustering(clustering)
+            for table, rows in tables.items():  # trials last
+                self.folder.write(f"{table}/{trial_id}.parquet", parquet_bytes(rows))
+        if self.folder.local is not None and len(self.folder.names("trials")) > _MOST_SINGLE:
+            self._compact(everything=False, wait=False)
+
+    def compact(self) -> None:
+        """Gather all files into one a table; safe while others write and read.
+
+        On a disk this also happens by itself now and then. In an object store it does not: there
+        one process alone may call it.
+        """
+        self._compact(everything=True, wait=True)
 
     def finished(self) -> dict[str, dict[str, Any]]:
         """The rows of all trials that have ended, by trial_id, in order of their keys."""
-        rows = scan(self.folder, "trials").to_table().to_pylist()
-        return {row["trial_id"]: row for row in sorted(rows, key=lambda row: row["trial_id"])}
+        rows = patiently(lambda: scan(self.folder, "trials").to_table().to_pylist())
+        return {row["trial_id"]: row for row in sorted(rows, key=lambda row: str(row["trial_id"]))}
 
     def epochs_of(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows of `epochs` of one trial, in order; none if it is unknown."""
-        rows = scan(self.folder, "epochs", only=trial_id).to_table().to_pylist()
+        rows = patiently(lambda: rows_of(self.folder, "epochs", trial_id))
         return sorted(rows, key=lambda row: int(row["epoch"]))
 
     def trial_ids(self) -> set[str]:
         """The keys of all trials that have ended; reads no trial."""
-        return trial_names(self.folder, "trials")
+        return patiently(lambda: listing(self.folder, "trials").keys)
 
     def remove(self, trial_ids: Iterable[str]) -> None:
         """Remove trials and their epochs, so that they run again; unknown ones are passed over."""
-        for trial_id in trial_ids:
-            check_key("trial_id", trial_id)
+        keys = {check_key("trial_id", trial_id) for trial_id in trial_ids}
+        with exclusive(self.folder, wait=True):
             for table in ("trials", "epochs"):  # trials first: no done trial lacks its epochs
-                self.folder.remove(f"{table}/{trial_id}.parquet")
+                drop(self.folder, table, keys)
+
+    def _compact(self, *, everything: bool, wait: bool) -> None:
+        with exclusive(self.folder, wait=wait) as got:
+            if got:
+                compact(self.folder, everything=everything)
 
     def _write_clustering(self, clustering: Row) -> None:
         key = check_key("clustering_id", clustering["clustering_id"])
-        name = f"clusterings/{key}.parquet"
         rows = to_table("clusterings", [clustering])
-        if not self.folder.has(name):
-            self.folder.write(name, parquet_bytes(rows))
+        if key not in self._clusterings:
+            self._clusterings |= listing(self.folder, "clusterings").keys
+        if key not in self._clusterings:
+            self.folder.write(f"clusterings/{key}.parquet", parquet_bytes(rows))
+            self._clusterings.add(key)
 
 
 def _check_marker(content: bytes, path: str) -> None:
