@@ -52,6 +52,20 @@ def _parser() -> argparse.ArgumentParser:
     query = _command(commands, "query", _query, "ask the result tables in SQL")
     query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
 
+    information = _command(
+        commands, "information", _information, "what a table's columns say of its labels", False
+    )
+    information.add_argument("table", metavar="TABLE", help=".csv, .tsv or .parquet")
+    information.add_argument(
+        "--clusters", metavar="A,B", required=True, help="columns of cluster ids; all takes every"
+    )
+    information.add_argument("--label", metavar="L", required=True, help="column of the labels")
+    information.add_argument(
+        "--fraction", type=float, action="append", default=[], metavar="F",
+        help="look at this part of the labels only, such as 0.1; may be given again",
+    )  # fmt: skip
+    information.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+
     relate = _command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
     report = _command(commands, "report", _report, "write the result page, one HTML file")
     report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
@@ -65,13 +79,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int], purpose: str
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    purpose: str,
+    uses_store: bool = True,
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
     command.set_defaults(run=run)
-    command.add_argument(
-        "--results", metavar="DIR", default=DEFAULT_RESULTS, help="result store (default results/)"
-    )
+    if uses_store:
+        command.add_argument(
+            "--results", metavar="DIR", default=DEFAULT_RESULTS,
+            help="result store (default results/)",
+        )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return command
 
@@ -128,7 +148,7 @@ def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
     """Print what came out of a sweep, and what to type next."""
     from clinfonce import results
 
-    summary = results.open(arguments.results).sql(_SUMMARY.replace("$sweep", sweep))
+    summary = results.open(arguments.results).sql(_summary_query(sweep))
     _print_table(summary, as_json=arguments.json)
     if not arguments.json:
         option = "" if arguments.results == DEFAULT_RESULTS else f" --results {arguments.results}"
@@ -137,23 +157,27 @@ def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
     return 0
 
 
-# Accuracies on the test split, in percent: mean ± standard deviation over seeds.
-_SUMMARY = """
+def _summary_query(sweep: str) -> str:
+    """Test accuracy of the linear probe in percent, mean ± deviation over seeds, by labels."""
+    accuracies = [
+        f"""format('{{:.1f}}', 100 * avg(test_linear_top1_{labels}))
+            || coalesce(format(' ± {{:.1f}}', 100 * stddev_samp(test_linear_top1_{labels})), '')
+            AS "{title}\""""
+        for labels, title in (
+            ("1", "1 label"),
+            ("5", "5 labels"),
+            ("10", "10 labels"),
+            ("all", "all labels"),
+        )
+    ]
+    return f"""
 SELECT CASE role WHEN 'confirm' THEN 'best found: ' || trials.name ELSE trials.name END AS trial,
        count(*) AS seeds, any_value(n_clusters) AS K,
        round(any_value(i_zt), 2) AS "I(Z;T)", round(any_value(h_z_given_t), 2) AS "H(Z|T)",
-       {accuracies}
+       {", ".join(accuracies)}
 FROM trials JOIN clusterings USING (clustering_id)
-WHERE sweep = '$sweep' AND status = 'complete' AND role <> 'search'
-GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC
-""".replace(
-    "{accuracies}",
-    ", ".join(
-        f"format('{{:.1f}} ± {{:.1f}}', 100 * avg(test_linear_top1_{labels}), "
-        f'100 * coalesce(stddev_samp(test_linear_top1_{labels}), 0)) AS "{title}"'
-        for labels, title in (("1", "1 label"), ("5", "5 labels"), ("10", "10"), ("all", "all"))
-    ),
-)
+WHERE sweep = '{sweep}' AND status = 'complete' AND role <> 'search'
+GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC"""
 
 
 def _query(arguments: argparse.Namespace) -> int:
@@ -161,6 +185,50 @@ def _query(arguments: argparse.Namespace) -> int:
 
     _print_table(results.open(arguments.results).sql(arguments.sql), as_json=arguments.json)
     return 0
+
+
+def _information(arguments: argparse.Namespace) -> int:
+    from clinfonce.column_information import measure_columns
+
+    found = measure_columns(
+        arguments.table,
+        arguments.clusters.split(","),
+        arguments.label,
+        fractions=arguments.fraction,
+        encoding=arguments.encoding,
+    )
+    if arguments.json:
+        print(json.dumps([column.to_json() for column in found], indent=1))
+        return 0
+    labels = found[0].estimate
+    print(
+        f"{arguments.label}: H(T) = {labels.information.h_t:.4f} bits, "
+        f"{labels.n_labelled} labelled rows. All in bits but AMI; ± is the standard error."
+    )
+    _print_rows(
+        ["clusters", "rows", "K", "single", "H(Z)", "I(Z;T)", "chance", "excess", "H(Z|T)", "AMI"],
+        [_information_row(column) for column in found],
+    )
+    for note in dict.fromkeys(column.note for column in found):
+        if note:
+            print(f"- {note}")
+    return 0
+
+
+def _information_row(column: Any) -> list[Any]:
+    found, bits = column.estimate, column.estimate.information
+    return [
+        column.clusters,
+        found.n_labelled,
+        bits.n_clusters,
+        bits.n_singletons,
+        f"{bits.h_z:.4f}",
+        f"{bits.i_zt:.4f} ± {found.i_zt_error:.4f}",
+        f"{bits.i_zt_chance:.4f}",
+        f"{bits.i_zt_excess:.4f} ± {found.i_zt_excess_error:.4f}",
+        f"{bits.h_z_given_t:.4f}",
+        f"{bits.ami:.3f} ± {found.ami_error:.3f}",
+    ]
 
 
 def _relate(arguments: argparse.Namespace) -> int:

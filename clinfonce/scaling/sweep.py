@@ -69,8 +69,8 @@ class SweepRun:
 
     @property
     def running(self) -> int:
-        """How many proposed trials have not ended."""
-        return len(self._running)
+        """How many trials were handed out and have not ended."""
+        return len(self._running) - len(self._ahead)
 
     def is_over(self) -> bool:
         """Whether no trial has to run, to be asked while none is running."""
@@ -328,9 +328,13 @@ def _tune(run: SweepRun, home: Path, scratch: Path, proposals: "_Proposals") -> 
 
 
 def _tune_resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
-    """What Tune reserves for a trial; Ray Train reserves for data-parallel workers itself."""
+    """What Tune reserves for a trial.
+
+    Ray Train reserves for the workers of a data-parallel trial itself. The process that waits for
+    them takes no CPU, which they might lack then, but a place on the head node.
+    """
     if json.loads(config["spec"])["workers"] > 1:
-        return tune.PlacementGroupFactory([{"CPU": 0.01}])
+        return tune.PlacementGroupFactory([{"node:__internal_head__": 0.001}])
     bundle = {"CPU": config["cpus"]}
     return tune.PlacementGroupFactory(
         [bundle | ({"GPU": config["gpus"]} if config["gpus"] else {})]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
@@ -49,23 +50,27 @@ def _data_parallel(
         _run(config, ray.get(table), experiment, Path(home), ray.train.report)
 
     workers = json.loads(config["spec"])["workers"]
-    trial = ray.tune.get_context().get_trial_id()
-    TorchTrainer(
-        train_loop,
-        train_loop_config=config,
-        torch_config=TorchConfig(timeout_s=600),
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=workers,
-            use_gpu=config["gpus"] > 0,
-            resources_per_worker=_resources(config),
-        ),
-        run_config=ray.train.RunConfig(
-            name=f"{experiment}-{config['identity']}-{trial}",
-            storage_path=str(Path(home) / "ray"),
-            failure_config=ray.train.FailureConfig(max_failures=2, controller_failure_limit=3),
-            callbacks=[TuneReportCallback()],
-        ),
-    ).fit()
+    name = f"{config['identity']}-{ray.tune.get_context().get_trial_id()}"
+    storage = Path(home) / ".ray"  # Ray Train's own records; ours are the rows and checkpoints
+    try:
+        TorchTrainer(
+            train_loop,
+            train_loop_config=config,
+            torch_config=TorchConfig(timeout_s=600),
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=workers,
+                use_gpu=config["gpus"] > 0,
+                resources_per_worker=_resources(config),
+            ),
+            run_config=ray.train.RunConfig(
+                name=name,
+                storage_path=str(storage),
+                failure_config=ray.train.FailureConfig(max_failures=2, controller_failure_limit=3),
+                callbacks=[TuneReportCallback()],
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(storage / name, ignore_errors=True)
 
 
 def _resources(config: dict[str, Any]) -> dict[str, float]:
