@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "errors": set(),
     "torchvision_import": set(),
     "information": {"errors"},
+    "column_information": {"errors", "information"},
     "losses": {"errors"},
     "augment": {"errors"},
     "models": LOW,
