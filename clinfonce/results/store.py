@@ -47,7 +47,8 @@ class Store:
             path: a local folder, or a URI such as s3://bucket/folder.
 
         Raises:
-            InputError: the folder holds something else, or a store of a newer version.
+            InputError: the folder holds something else or a store of a newer version, or cannot
+                be written.
         """
         folder = Folder.at(path)
         if not folder.has(_MARKER):
@@ -57,7 +58,13 @@ class Store:
                     "give an empty or a new folder with --results"
                 )
             marker = {"format": _FORMAT, "version": SCHEMA_VERSION}
-            folder.write(_MARKER, (json.dumps(marker) + "\n").encode())
+            try:
+                folder.write(_MARKER, (json.dumps(marker) + "\n").encode())
+            except OSError as error:
+                reason = str(error).splitlines()[0]
+                raise InputError(
+                    f"cannot write results to {os.fspath(path)!r}: {reason}"
+                ) from error
         store = cls.open(path)
         for table in TABLES:
             folder.clean(table)

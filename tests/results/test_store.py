@@ -60,6 +60,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot write results to"):
+        Store.create(tmp_path / "file" / "r")
+
+
 def test_opening_nothing_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"clinfonce sweep.*--results"):
         Store.open(tmp_path / "nowhere")
