@@ -24,11 +24,12 @@ MAY_IMPORT = {
     "data": LOW,
     "clusterings": {"errors", "information"},
     "config": {"errors"},
-    "evaluation": {"errors"},
+    "evaluation": {"errors", "augment"},
     "results": {"errors"},
     "training": LOW | MIDDLE,
     "rows": LOW | MIDDLE | {"training"},
     "experiment": LOW | MIDDLE | {"training", "evaluation", "rows"},
+    "single": LOW | MIDDLE | {"training", "rows", "experiment", "results"},
     "scaling": LOW | MIDDLE | {"training", "evaluation", "rows", "experiment", "results"},
     "display": set(),
 }
