@@ -174,9 +174,7 @@ class Pretraining:
             self._restore(state)
         self._parallel: nn.Module = model
         if self._workers > 1:
-            self._parallel = DistributedDataParallel(
-                synchronize_batch_norm(model), broadcast_buffers=False
-            )
+            self._parallel = DistributedDataParallel(synchronize_batch_norm(model))
 
     @property
     def steps(self) -> int:
