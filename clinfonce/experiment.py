@@ -30,6 +30,8 @@ from clinfonce.training.images import ImageSource
 from clinfonce.training.loop import Epoch, Pretraining, build_model
 from clinfonce.training.sampler import BatchSampler
 
+_BLOCK = 2048  # images whose pixels are in the memory at a time
+
 
 @dataclass
 class TrialResult:
@@ -114,12 +116,13 @@ def run_trial(
     started = time.perf_counter()
     clustering = check_trial(spec, table)
     device = _device(spec)
+    _, channels, height, width = table.images.shape
     with _threads(spec.threads):
         training = Pretraining(
             spec,
             ImageSource(table.images, table.rows(TRAIN), device),
             clustering.ids,
-            image_shape=table.images.shape[1:],
+            image_shape=(channels, height, width),
             device=device,
             checkpoint=checkpoint,
         )
@@ -176,7 +179,10 @@ def _validation_knn(
 def _features(
     encoder: nn.Module, table: ImageTable, rows: NDArray[np.int64], device: torch.device
 ) -> Tensor:
-    return encode(encoder, torch.from_numpy(table.images[rows]), device=device)
+    """Features (m, d), block by block, so that the pixels need not fit into the memory."""
+    parts = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
+    images = (torch.from_numpy(table.images[part]) for part in parts)
+    return torch.cat([encode(encoder, block, device=device) for block in images])
 
 
 def _labels(table: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:

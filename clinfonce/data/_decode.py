@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,8 @@ def safe_path(root: Path, text: str) -> Path:
     return path
 
 
-def decode(path: Path, image_size: int) -> NDArray[np.uint8]:
-    """Read an image as (3, s, s): upright, shorter side resized to s, centre cropped.
+def decode(file: Path | BinaryIO, image_size: int) -> NDArray[np.uint8]:
+    """Read an image file as (3, s, s): upright, shorter side resized to s, centre cropped.
 
     Grey becomes three equal channels, transparency is dropped, of several frames the first counts.
 
@@ -51,7 +51,7 @@ def decode(path: Path, image_size: int) -> NDArray[np.uint8]:
         # The sizes are checked below, with a limit of our own.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(file, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise BadImageError(
                         f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}"

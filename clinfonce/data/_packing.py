@@ -1,25 +1,27 @@
-"""Decode images into one raw file, so that broken-off work can go on."""
+"""Decode images into shards, so that broken-off work can go on."""
 
 import hashlib
 import json
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clinfonce.data import packed
+from clinfonce.data import shards
 from clinfonce.data._decode import BadImageError, decode, safe_path
 from clinfonce.data._texts import TextTable
+from clinfonce.data.images import Shard
+from clinfonce.data.places import Place
+from clinfonce.data.shards import Note, Storage
 from clinfonce.errors import InputError
 
-PROGRESS = "progress.jsonl"
-_CHUNK = 256  # images between two notes of how far the work has come
+_AHEAD = 64  # images that wait decoded, per thread
+_TOLD = 256  # images between two reports of progress
 
 Progress = Callable[[int, int], None]
 
@@ -39,82 +41,131 @@ class Skips:
         self.examples.setdefault(reason, message)
 
 
+@dataclass
+class Packed:
+    """The shards so far, and the rows whose images they hold."""
+
+    shards: list[Shard] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    done: int = 0
+
+    def add(self, note: Note, size: int) -> None:
+        name = shards.shard_name(len(self.shards))
+        self.shards.append(Shard(name, len(note.kept), size, note.digest))
+        self.kept += note.kept
+        self.bad += note.bad
+        self.done = note.done
+
+
 @dataclass(frozen=True)
 class Packing:
-    """Decodes images into `images.u8`, noting how far it came after every chunk."""
+    """Decodes the images of some rows into shards.
+
+    Attributes:
+        root: folder that the paths start from.
+        texts: the table.
+        candidates: the rows.
+        place: where the shards go.
+        image_size: s.
+        storage: "raw" keeps (3, s, s) pixels; "encoded" keeps the files that could be decoded.
+    """
 
     root: Path
     texts: TextTable
     candidates: list[int]
-    partial: Path
+    place: Place
     image_size: int
+    storage: Storage
 
-    def run(self, skips: Skips, threads: int, progress: Progress | None) -> list[int]:
-        """Pack all images; returns the rows that were kept, in order."""
-        done, kept, bad = self._resume()
-        for row, message in bad:
+    def run(self, skips: Skips, threads: int, progress: Progress | None) -> Packed:
+        """Pack all images; what an earlier call with the same arguments did is not done again."""
+        packed = self._resume()
+        for row, message in packed.bad:
             skips.add("unreadable image", f"{self.texts.where(row)}: {message}")
         paths = self.texts.column("path")
-        with (
-            (self.partial / packed.IMAGES).open("ab") as images,
-            (self.partial / PROGRESS).open("a", encoding="utf-8") as notes,
-            ThreadPoolExecutor(threads) as pool,
-        ):
-            for start in range(done, len(self.candidates), _CHUNK):
-                chunk = self.candidates[start : start + _CHUNK]
-                good, errors = [], []
-                for row, found in zip(chunk, pool.map(self._read, [paths[r] for r in chunk]),
-                                      strict=True):  # fmt: skip
-                    if isinstance(found, str):
-                        skips.add("unreadable image", f"{self.texts.where(row)}: {found}")
-                        errors.append([row, found])
-                    else:
-                        images.write(found.data)
-                        good.append(row)
-                images.flush()
-                notes.write(json.dumps({"done": start + len(chunk), "kept": good, "bad": errors}))
-                notes.write("\n")
-                notes.flush()
-                kept += good
-                if progress is not None:
-                    progress(start + len(chunk), len(self.candidates))
-        return kept
+        rows = self.candidates[packed.done :]
+        waiting: list[Any] = []
+        kept: list[int] = []
+        bad: list[tuple[int, str]] = []
+        size, total = 0, len(self.candidates)
+        with ThreadPoolExecutor(threads) as pool:
+            found = _in_order(pool, self._read, (paths[row] for row in rows), threads * _AHEAD)
+            for done, (row, image) in enumerate(zip(rows, found, strict=True), packed.done + 1):
+                if isinstance(image, str):
+                    skips.add("unreadable image", f"{self.texts.where(row)}: {image}")
+                    bad.append((row, image))
+                else:
+                    waiting.append(image)
+                    kept.append(row)
+                    size += len(image)
+                if size >= shards.SHARD_BYTES or (done == total and waiting):
+                    self._write(packed, done, kept, bad, waiting)
+                    waiting, kept, bad, size = [], [], [], 0
+                if progress is not None and (done % _TOLD == 0 or done == total):
+                    progress(done, total)
+        return packed
 
-    def _read(self, path: str) -> NDArray[np.uint8] | str:
+    def _write(
+        self,
+        packed: Packed,
+        done: int,
+        kept: list[int],
+        bad: list[tuple[int, str]],
+        images: list[Any],
+    ) -> None:
+        note = Note(self._signature, done, kept, bad, shards.digest_of(images))
+        number = len(packed.shards)
+        packed.add(note, shards.write_shard(self.place, number, images, note, self.storage))
+
+    def _read(self, path: str) -> memoryview | bytes | str:
+        """What is kept of an image, or what is wrong with it."""
         try:
-            return decode(safe_path(self.root, path), self.image_size)
+            file = safe_path(self.root, path)
+            if self.storage == "raw":
+                return decode(file, self.image_size).data.cast("B")
+            content = file.read_bytes()
+            decode(BytesIO(content), self.image_size)
         except BadImageError as error:
             return f"{path!r}: {error}"
+        except OSError as error:
+            return f"{path!r}: not a readable file ({error.strerror})"
+        return content
 
-    def _resume(self) -> tuple[int, list[int], list[tuple[int, str]]]:
-        """Candidates done, rows kept and rows found bad by an earlier call with this signature."""
-        lines = list(self._notes())
-        if not lines or lines[0].get("signature") != self._signature():
-            shutil.rmtree(self.partial, ignore_errors=True)
-            self.partial.mkdir(parents=True)
-            note = json.dumps({"signature": self._signature()})
-            (self.partial / PROGRESS).write_text(note + "\n", encoding="utf-8")
-            return 0, [], []
-        kept = [row for line in lines[1:] for row in line["kept"]]
-        bad = [(row, message) for line in lines[1:] for row, message in line["bad"]]
-        whole = "".join(json.dumps(line) + "\n" for line in lines)  # without a torn last line
-        (self.partial / PROGRESS).write_text(whole, encoding="utf-8")
-        with (self.partial / packed.IMAGES).open("ab") as images:
-            images.truncate(len(kept) * 3 * self.image_size**2)
-        return (lines[-1]["done"] if len(lines) > 1 else 0), kept, bad
+    def _resume(self) -> Packed:
+        """The whole shards that an earlier call with this signature left."""
+        packed = Packed()
+        while (note := shards.read_note(self.place, number := len(packed.shards))) is not None:
+            if note.signature != self._signature:
+                break
+            packed.add(note, self.place.size(shards.shard_name(number)) or 0)
+        if not packed.shards and self.place.is_local:
+            shutil.rmtree(self.place.path, ignore_errors=True)
+            Path(self.place.path).mkdir(parents=True)
+        return packed
 
-    def _notes(self) -> Iterator[dict[str, Any]]:
-        """Notes of an earlier call, up to a torn one."""
-        file = self.partial / PROGRESS
-        if not file.is_file():
-            return
-        for line in file.read_text(encoding="utf-8").splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return
-
+    @cached_property
     def _signature(self) -> str:
-        """Changes with everything that the packed images depend on but the image files."""
-        content = json.dumps([self.texts.names, self.texts.rows, self.image_size, str(self.root)])
+        """Changes with everything that the shards depend on but the image files."""
+        content = json.dumps([
+            self.texts.names, self.texts.rows, self.candidates, self.image_size, self.storage,
+            str(self.root),
+        ])  # fmt: skip
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Any], Any], items: Iterable[Any], ahead: int
+) -> Iterator[Any]:
+    """The results in order, with at most `ahead` of them waiting."""
+    futures: deque[Future[Any]] = deque()
+    try:
+        for item in items:
+            futures.append(pool.submit(function, item))
+            if len(futures) >= ahead:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
+    finally:
+        for future in futures:
+            future.cancel()

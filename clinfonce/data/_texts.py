@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,18 @@ class TextTable:
         """The texts of one column."""
         place = self.names.index(name)
         return [row[place] for row in self.rows]
+
+    def take(self, rows: list[int]) -> "TextTable":
+        """The table of some rows."""
+        return TextTable(
+            self.file, self.names, [self.rows[r] for r in rows], [self.lines[r] for r in rows]
+        )
+
+    def keep(self, names: Sequence[str]) -> "TextTable":
+        """The table of some columns, in their order here; unknown names are left out."""
+        places = [place for place, name in enumerate(self.names) if name in set(names)]
+        rows = [[row[place] for place in places] for row in self.rows]
+        return TextTable(self.file, [self.names[place] for place in places], rows, self.lines)
 
 
 def read_texts(file: Path, encoding: str = "utf-8") -> TextTable:

@@ -1,48 +1,55 @@
 """Make a data set of a user's own folder of images and one table about them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clinfonce.data import packed
 from clinfonce.data._infer import MISSING, parse_column
-from clinfonce.data._packing import PROGRESS, Packing, Progress, Skips
+from clinfonce.data._packing import Packed, Packing, Progress, Skips
 from clinfonce.data._texts import TextTable, read_texts
+from clinfonce.data.images import PackedImages
+from clinfonce.data.places import Place
+from clinfonce.data.shards import Storage
 from clinfonce.data.split import hold_out, stratified_split
-from clinfonce.data.table import (
-    SPLIT_NAMES,
-    TRAIN,
-    VALIDATION,
-    Column,
-    ImageTable,
-    Kind,
-    open_images,
-)
+from clinfonce.data.table import SPLIT_NAMES, TRAIN, VALIDATION, Column, ImageTable, Kind
 from clinfonce.errors import InputError
 
 _RESERVED = ("path", "label", "split")
 _SPLITS = {name: code for code, name in enumerate(SPLIT_NAMES)} | {"val": VALIDATION}
+_LARGEST_RAW = 128  # pixels a side: beyond, the user's own files are usually smaller than pixels
+
+StorageChoice: TypeAlias = Literal["auto", "raw", "encoded"]
+Announce: TypeAlias = Callable[[Mapping[str, Column]], None]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare_folder` made.
+    """What was prepared.
 
     Attributes:
-        folder: of the prepared data set, for `clinfonce.data.load`.
-        n_images: images in it.
+        folder: of the prepared data set, path or URI, for `clinfonce.data.load`.
+        table: the data set, without its images if they went to an object store.
+        storage: how the images are kept.
         skipped: reason to number of rows (or, for columns, values) left out.
         examples: one line per reason, with the file and line of the first case.
     """
 
-    folder: Path
-    n_images: int
+    folder: str
+    table: ImageTable
+    storage: Storage
     skipped: Mapping[str, int]
     examples: tuple[str, ...]
+
+    @property
+    def n_images(self) -> int:
+        """Images in it."""
+        return len(self.table)
 
 
 def prepare_folder(
@@ -52,10 +59,12 @@ def prepare_folder(
     *,
     image_size: int,
     types: Mapping[str, Kind] | None = None,
+    storage: StorageChoice = "auto",
     skip_bad: bool = False,
     encoding: str = "utf-8",
     threads: int | None = None,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Prepared:
     """Pack images and their table into a folder that `clinfonce.data.load` memory-maps.
 
@@ -68,93 +77,153 @@ def prepare_folder(
     Without `split` half of each class trains, a fifth validates and the rest tests; if nothing is
     marked validation, a fifth of each class's training images is.
 
-    The work goes on in `<out>.partial` and is renamed at the end, so `out` is complete or absent;
-    a second call with the same table and options goes on where a broken one stopped.
+    On a disk the work goes on in `<out>.partial`, which is renamed at the end; in an object store
+    `metadata.json` is written last. So a data set is complete or absent, and a second call with
+    the same table and options goes on where a broken one stopped.
 
     Args:
         root: folder that the paths start from.
         table: .csv, .tsv or .parquet.
-        out: folder to make; must not exist.
+        out: folder to make, a path or a URI such as s3://bucket/folder; no data set may be there.
         image_size: s; images become (3, s, s), shorter side resized to s, centre cropped.
         types: column name to type, where the inferred one is wrong.
+        storage: "raw" keeps pixels; "encoded" keeps the image files and decodes them whenever
+            they are read; "auto" is raw up to 128 pixels a side.
         skip_bad: leave out rows with an unreadable image, an unsafe, missing or repeated path or
             no label, and values that do not fit their column; and count them.
         encoding: of a .csv or .tsv.
         threads: that decode images; None takes one per core.
         progress: called with the rows done and in all.
+        announce: called with the auxiliary columns before the first image is read.
 
     Raises:
         InputError: with file and line, whatever is wrong with the table, and with an image unless
             `skip_bad`; labels of one value only; a class too small for three splits.
     """
-    if image_size < 1:
-        raise InputError(f"image_size must be at least 1, got {image_size}")
-    if Path(out).exists():
-        raise InputError(f"{out}: already exists; choose another folder or remove it")
     return prepare_texts(
         Path(root),
         read_texts(Path(table), encoding),
-        Path(out),
+        out,
         image_size=image_size,
         types=types or {},
+        storage=storage,
         skip_bad=skip_bad,
         threads=threads,
         progress=progress,
+        announce=announce,
     )
 
 
 def prepare_texts(
     root: Path,
     texts: TextTable,
-    out: Path,
+    out: Path | str,
     *,
     image_size: int,
     types: Mapping[str, Kind],
+    storage: StorageChoice = "auto",
     skip_bad: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Prepared:
     """As `prepare_folder`, from a table that was read already."""
+    place, work = check_out(out)
+    kept_as = _storage(storage, image_size)
+    _check_root(root)
     _check_columns(texts, types)
-    partial = out.with_name(out.name + ".partial")
     skips = Skips(skip_bad)
     candidates = _usable_rows(texts, skips)
-    packing = Packing(root, texts, candidates, partial, image_size)
-    kept = packing.run(skips, threads or os.cpu_count() or 1, progress)
-    if not kept:
+    known = _describe(texts.take(candidates), types, skips)  # before hours of decoding
+    if announce is not None:
+        announce(known.columns)
+    packing = Packing(root, texts, candidates, work, image_size, kept_as)
+    done = packing.run(skips, threads or os.cpu_count() or 1, progress)
+    if not done.kept:
         raise InputError(f"{texts.file}: not one image could be read")
-    prepared = _finish(texts, kept, partial, out, image_size, types, skips)
-    partial.rename(out)
-    return prepared
-
-
-def _finish(
-    texts: TextTable,
-    kept: list[int],
-    partial: Path,
-    out: Path,
-    image_size: int,
-    types: Mapping[str, Kind],
-    skips: Skips,
-) -> Prepared:
-    """Write the table of the rows that were kept."""
-    texts = TextTable(
-        texts.file, texts.names, [texts.rows[r] for r in kept], [texts.lines[r] for r in kept]
-    )
-    shape = (len(kept), 3, image_size, image_size)
-    labels, label_names = _labels(texts)
-    result = ImageTable(
-        name=out.name,
-        images=open_images(partial / packed.IMAGES, shape),
-        labels=labels,
-        label_names=label_names,
-        split=_split(texts, labels, label_names),
-        columns=_columns(texts, types, skips),
-    )
+    if len(done.kept) < len(candidates):
+        known = _describe_kept(texts.take(done.kept), known, skips)
+    table = _as_table(place, known, done, (3, image_size, image_size), kept_as)
     notes = {"skipped": dict(skips.counts), "examples": list(skips.examples.values())}
-    packed.write_table(partial, result, texts.column("path"), notes)
-    (partial / PROGRESS).unlink()
-    return Prepared(out, len(kept), dict(skips.counts), tuple(skips.examples.values()))
+    paths = texts.take(done.kept).column("path")
+    packed.write_table(work, table, done.shards, kept_as, paths=paths, notes=notes)
+    publish(work, place)
+    return Prepared(place.text, table, kept_as, dict(skips.counts), tuple(skips.examples.values()))
+
+
+def check_out(out: Path | str) -> tuple[Place, Place]:
+    """Where a data set is to stand, and where it is made; in an object store they are the same.
+
+    Raises:
+        InputError: something is there already.
+    """
+    place = Place.of(out)
+    taken = Path(place.path).exists() if place.is_local else packed.is_packed(place.text)
+    if taken:
+        raise InputError(f"{out}: already exists; choose another folder or remove it")
+    return place, Place.of(f"{place.path}.partial") if place.is_local else place
+
+
+def publish(work: Place, place: Place) -> None:
+    """Give a finished data set its name."""
+    if place.is_local:
+        Path(work.path).rename(place.path)
+
+
+def _storage(choice: StorageChoice, image_size: int) -> Storage:
+    if choice not in get_args(StorageChoice):
+        raise InputError(f"storage {choice!r} is none of {', '.join(get_args(StorageChoice))}")
+    if image_size < 1:
+        raise InputError(f"image_size must be at least 1, got {image_size}")
+    if choice == "auto":
+        return "raw" if image_size <= _LARGEST_RAW else "encoded"
+    return choice
+
+
+def _check_root(root: Path) -> None:
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; root is the folder that the paths start from")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the table says of its images."""
+
+    labels: NDArray[np.int64] | None
+    label_names: tuple[str, ...]
+    split: NDArray[np.int8]
+    columns: dict[str, Column]
+
+
+def _describe(texts: TextTable, types: Mapping[str, Kind], skips: Skips) -> _Known:
+    if not texts.rows:
+        raise InputError(f"{texts.file}: not one row is left")
+    labels, names = _labels(texts)
+    return _Known(labels, names, _split(texts, labels, names), _columns(texts, types, skips))
+
+
+def _describe_kept(texts: TextTable, known: _Known, skips: Skips) -> _Known:
+    """As before, of the rows whose images could be read; what is empty only now is counted too."""
+    again = Skips(True)
+    kinds: dict[str, Kind] = {column.name: column.kind for column in known.columns.values()}
+    result = _describe(texts.keep([*_RESERVED, *kinds]), kinds, again)
+    for reason in set(again.counts) - set(skips.counts):
+        skips.add(reason, again.examples[reason], again.counts[reason])
+    return result
+
+
+def _as_table(
+    place: Place, known: _Known, done: Packed, image_shape: tuple[int, int, int], storage: Storage
+) -> ImageTable:
+    """The data set, whose images are where they will be."""
+    return ImageTable(
+        name=Path(place.path).name,
+        images=PackedImages(Path(place.path), done.shards, image_shape, storage),
+        labels=known.labels,
+        label_names=known.label_names,
+        split=known.split,
+        columns=known.columns,
+    )
 
 
 def _check_columns(texts: TextTable, types: Mapping[str, Kind]) -> None:

@@ -1,84 +1,141 @@
-"""A prepared data set on disk: `images.u8`, `table.parquet` and `metadata.json` in one folder.
+"""A prepared data set: shards of images, `table.parquet` and `metadata.json` in one folder.
 
-`images.u8` is (n, c, h, w) uint8 without a header, so that it is memory-mapped, and appended to
-while it is made.
+The folder is on this machine's disk or in an object store. `metadata.json` is written last, so a
+folder that has one is complete. A remote data set is copied to the disk when it is opened, once a
+machine, and memory-mapped there.
 """
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clinfonce.data.table import Column, ImageTable, open_images
+from clinfonce.data.images import PackedImages, Shard, shards_from_json
+from clinfonce.data.places import Place
+from clinfonce.data.shards import Storage
+from clinfonce.data.table import Column, ImageTable
 from clinfonce.errors import InputError
 
-FORMAT = 1
-IMAGES, TABLE, METADATA = "images.u8", "table.parquet", "metadata.json"
+FORMAT = 2
+TABLE, METADATA = "table.parquet", "metadata.json"
 
 
-def is_packed(folder: Path) -> bool:
-    """Whether a folder holds a prepared data set."""
-    return (folder / METADATA).is_file()
+def is_packed(folder: Path | str) -> bool:
+    """Whether a folder, perhaps in an object store, holds a prepared data set."""
+    return Place.of(folder).size(METADATA) is not None
 
 
-def load(folder: Path) -> ImageTable:
+def load(folder: Path | str, copies: Path | None = None) -> ImageTable:
     """Open a prepared data set; images stay on disk, memory-mapped.
+
+    Args:
+        folder: path or URI.
+        copies: folder for copies of remote data sets; None: clinfonce in the user's cache folder.
 
     Raises:
         InputError: a file that is missing, cut short, or of another format.
     """
-    import pyarrow.parquet as parquet
-
-    try:
-        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-        table = parquet.read_table(folder / TABLE)
-    except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
-        raise InputError(f"{folder}: not a complete prepared data set: {error}") from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{folder}: format {metadata.get('format')}, this version reads {FORMAT}")
-    shape = tuple(metadata["shape"])
-    if table.num_rows != shape[0]:
-        raise InputError(f"{folder}: {TABLE} does not have {shape[0]} images")
-    labels = table["label"].to_numpy().astype(np.int64) if metadata["label_names"] else None
+    place = Place.of(folder)
+    metadata = _metadata(place)
+    rows = _table(place, metadata["shape"][0])
+    if place.is_local:
+        local, origin = Path(place.path), None
+    else:
+        local, origin = (copies or _cache()) / metadata["fingerprint"], place.text
+    images = PackedImages(
+        local,
+        shards_from_json(metadata["shards"]),
+        metadata["shape"][1:],
+        metadata["storage"],
+        origin=origin,
+    ).open()
     loaded = ImageTable(
         name=metadata["name"],
-        images=open_images(folder / IMAGES, shape),
-        labels=labels,
+        images=images,
+        labels=rows["label"].to_numpy().astype(np.int64) if metadata["label_names"] else None,
         label_names=tuple(metadata["label_names"]),
-        split=table["split"].to_numpy().astype(np.int8),
-        columns={c["name"]: _read_column(c, table) for c in metadata["columns"]},
+        split=rows["split"].to_numpy().astype(np.int8),
+        columns={c["name"]: _read_column(c, rows) for c in metadata["columns"]},
     )
     # Stored when the images were at hand: reading all of them anew could take hours.
     loaded.__dict__["fingerprint"] = metadata["fingerprint"]
     return loaded
 
 
-def write_table(folder: Path, table: ImageTable, paths: Sequence[str], notes: Any) -> None:
-    """Write `table.parquet` and then `metadata.json` beside the images.
+def _metadata(place: Place) -> Any:
+    try:
+        metadata = json.loads(place.read(METADATA))
+    except ValueError as error:  # an InputError is one too
+        raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(
+            f"{place.text}: format {metadata.get('format')}, this version reads {FORMAT}; "
+            "prepare the data set again"
+        )
+    return metadata
+
+
+def _table(place: Place, n: int) -> Any:
+    import pyarrow.parquet as parquet
+
+    try:
+        with place.open(TABLE) as file:
+            table = parquet.read_table(file)
+    except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
+        raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
+    if table.num_rows != n:
+        raise InputError(f"{place.text}: {TABLE} does not have {n} images")
+    return table
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinfonce"
+
+
+def write_table(
+    place: Place,
+    table: ImageTable,
+    shards: Sequence[Shard],
+    storage: Storage,
+    *,
+    paths: Sequence[str] | None = None,
+    notes: Mapping[str, Any],
+) -> None:
+    """Write `table.parquet` and then `metadata.json` beside the shards.
 
     Args:
-        folder: that holds `images.u8` already.
-        table: whose images are that file.
+        place: that holds the shards already.
+        table: whose images those are.
+        shards: in order.
+        storage: how they keep the images.
         paths: (n,) of the images, for people.
         notes: JSON values, for people: what was left out.
     """
     import pyarrow
     import pyarrow.parquet as parquet
 
-    arrays: dict[str, Any] = {"path": pyarrow.array(list(paths)), "split": table.split}
+    arrays: dict[str, Any] = {"split": table.split}
+    if paths is not None:
+        arrays = {"path": pyarrow.array(list(paths)), **arrays}
     if table.labels is not None:
         arrays["label"] = table.labels
     for column in table.columns.values():
         values = [v if p else None for v, p in zip(column.values.tolist(), column.present,
                                                    strict=True)]  # fmt: skip
         arrays[f"aux:{column.name}"] = pyarrow.array(values)
-    parquet.write_table(pyarrow.table(arrays), folder / TABLE)
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(arrays), sink)
+    place.write(TABLE, sink.getvalue())
     metadata = {
         "format": FORMAT,
         "name": table.name,
+        "storage": storage,
         "shape": list(table.images.shape),
+        "shards": [asdict(shard) for shard in shards],
         "label_names": list(table.label_names),
         "columns": [
             {"name": c.name, "kind": c.kind, "level": c.level, "description": c.description}
@@ -87,8 +144,7 @@ def write_table(folder: Path, table: ImageTable, paths: Sequence[str], notes: An
         "fingerprint": table.fingerprint,
         "notes": notes,
     }
-    text = json.dumps(metadata, indent=1, ensure_ascii=False)
-    (folder / METADATA).write_text(text, encoding="utf-8")
+    place.write(METADATA, json.dumps(metadata, indent=1, ensure_ascii=False).encode())
 
 
 def _read_column(described: dict[str, Any], table: Any) -> Column:

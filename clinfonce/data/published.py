@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clinfonce.data import packed
 from clinfonce.data._texts import TextTable
-from clinfonce.data.folder import prepare_texts
+from clinfonce.data.folder import Prepared, prepare_texts
 from clinfonce.data.table import ImageTable, Kind
 from clinfonce.errors import InputError
 
@@ -46,11 +47,27 @@ class Published:
         size = image_size or self.image_size
         out = root / "clinfonce" / f"{self.name}-{size}px"
         if not packed.is_packed(out):
-            start, texts = self._read(root)
-            types = {n: k for n in texts.names if (k := self._kind(n)) is not None}
-            out.parent.mkdir(exist_ok=True)
-            prepare_texts(start, texts, out, image_size=size, types=types)
+            self.prepare(root, out, image_size=size, storage="raw")
         return packed.load(out)
+
+    def prepare(
+        self,
+        root: Path | None,
+        out: Path | str,
+        *,
+        image_size: int | None = None,
+        types: Mapping[str, Kind] | None = None,
+        **options: Any,
+    ) -> Prepared:
+        """Pack the images; the options are those of `prepare_folder`."""
+        if root is None:
+            raise InputError(f"{self.name} needs the root of its files. {self.advice}")
+        start, texts = self._read(root)
+        known = {n: k for n in texts.names if (k := self._kind(n)) is not None}
+        size = image_size or self.image_size
+        return prepare_texts(
+            start, texts, out, image_size=size, types=known | dict(types or {}), **options
+        )
 
     @property
     def advice(self) -> str:

@@ -1,17 +1,16 @@
 """Images, labels, a fixed split and auxiliary columns: what every data set is read into."""
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clinfonce.data.images import PackedImages
 from clinfonce.errors import InputError, unknown_name
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -21,6 +20,7 @@ Kind: TypeAlias = Literal["boolean", "categorical", "numeric", "tags", "hierarch
 Level: TypeAlias = Literal["class", "image"]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
+Images: TypeAlias = NDArray[np.uint8] | PackedImages
 
 _DTYPE_KINDS = {"boolean": "b", "categorical": "iU", "numeric": "f", "tags": "O", "hierarchy": "O"}
 _DTYPE_WORDS = {
@@ -91,7 +91,7 @@ class ImageTable:
 
     Attributes:
         name: of the data set.
-        images: (n, c, h, w) uint8, never written to.
+        images: (n, c, h, w) uint8, never written to: an array, or packed on disk.
         labels: (n,) int64 in 0..C-1, or None where nobody labelled the images.
         label_names: C names; () without labels.
         split: (n,) int8 of TRAIN, VALIDATION and TEST.
@@ -102,7 +102,7 @@ class ImageTable:
     """
 
     name: str
-    images: NDArray[np.uint8]
+    images: Images
     labels: IntArray | None
     label_names: tuple[str, ...]
     split: NDArray[np.int8]
@@ -119,17 +119,6 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For pickle: memory-mapped images travel as the path of their file.
-
-        So a table larger than the memory can be sent to other processes, on other machines where
-        they see the same path.
-        """
-        images = _mapped_file(self.images) or self.images
-        given = (self.name, images, self.labels, self.label_names, self.split, dict(self.columns))
-        known = {k: v for k, v in self.__dict__.items() if k == "fingerprint"}
-        return _restore, given, known
-
     def __getstate__(self) -> dict[str, Any]:
         """Pickled when it is sent to other processes; a read-only view of a mapping cannot be."""
         return {**self.__dict__, "columns": dict(self.columns)}
@@ -143,9 +132,7 @@ class ImageTable:
         """First 16 hex digits of SHA-256 over images, labels, split and columns."""
         digest = hashlib.sha256()
         _add_texts(digest, [str(self.images.shape), *self.label_names])
-        step = max(_HASH_BLOCK // self.images[0].nbytes, 1)
-        for start in range(0, len(self), step):
-            _add_array(digest, self.images[start : start + step])
+        _add_images(digest, self.images)
         _add_array(digest, self.split)
         if self.labels is not None:
             _add_array(digest, self.labels)
@@ -225,30 +212,14 @@ def _bin(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) 
     return np.searchsorted(distinct[cuts], filled, side="left").astype(np.int64)
 
 
-def open_images(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Map a raw file of uint8 images (n, c, h, w) into memory, read-only.
-
-    Raises:
-        InputError: the file is missing here or of another size.
-    """
-    if not file.is_file() or file.stat().st_size != math.prod(shape):
-        raise InputError(f"{file}: missing here, or does not have {shape[0]} images")
-    return np.memmap(file, dtype=np.uint8, mode="r", shape=shape)
-
-
-def _mapped_file(images: NDArray[np.uint8]) -> tuple[Path, tuple[int, ...]] | None:
-    """File and shape of images that are a whole memory-mapped file."""
-    if not isinstance(images, np.memmap) or images.filename is None or images.mode != "r":
-        return None
-    file = Path(images.filename)
-    whole = file.is_file() and file.stat().st_size == images.nbytes
-    return (file, images.shape) if whole and images.flags.c_contiguous else None
-
-
-def _restore(
-    name: str, images: NDArray[np.uint8] | tuple[Path, tuple[int, ...]], *rest: Any
-) -> ImageTable:
-    return ImageTable(name, open_images(*images) if isinstance(images, tuple) else images, *rest)
+def _add_images(digest: "hashlib._Hash", images: Images) -> None:
+    """Hash pixels block by block, or the digests that packed images were given when made."""
+    if isinstance(images, PackedImages):
+        _add_texts(digest, images.digests)
+        return
+    step = max(_HASH_BLOCK // images[0].nbytes, 1)
+    for start in range(0, len(images), step):
+        _add_array(digest, images[start : start + step])
 
 
 def _add_array(digest: "hashlib._Hash", values: NDArray[Any]) -> None:

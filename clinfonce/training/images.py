@@ -1,16 +1,21 @@
 """Training images where the loop wants them: on the device when they fit, else in the table."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from clinfonce.data.table import Images
 
 
 class ImageSource:
     """Batches of uint8 images (b, c, h, w) on a device.
 
     Args:
-        images: uint8 (n, c, h, w), perhaps memory-mapped.
+        images: uint8 (n, c, h, w), an array or packed on disk.
         rows: int64 (m,), the images that are drawn from, in order.
         device: where batches go.
         device_share: the images stay on the device when they take at most this share of its free
@@ -19,7 +24,7 @@ class ImageSource:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: "Images",
         rows: NDArray[np.int64],
         device: torch.device,
         *,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clinfonce.data import SPLIT_NAMES, _packing, attributes, load, prepare_folder
+from clinfonce.data import SPLIT_NAMES, _packing, attributes, load, prepare_folder, shards
+from clinfonce.data.images import PackedImages
 from clinfonce.errors import InputError
 
 N = 24
@@ -65,10 +66,10 @@ def with_rows(folder, change):
 def test_everything_arrives(folder):
     made = prepare(folder)
     assert (made.n_images, made.skipped) == (N, {})
-    table = load(str(made.folder))
+    table = load(made.folder)
     assert table.name == "out"
     assert table.images.shape == (N, 3, 4, 4)
-    assert isinstance(table.images, np.memmap)
+    assert isinstance(table.images, PackedImages)
     assert table.images[:, :, 2, 2].tolist() == [[i * 10, 0, 255] for i in range(N)]
     assert table.label_names == ("cat", "dog")
     assert table.labels.tolist() == [0, 1] * (N // 2)
@@ -94,7 +95,7 @@ def test_everything_arrives(folder):
 
 
 def test_stored_fingerprint_is_the_computed_one(folder):
-    table = load(str(prepare(folder).folder))
+    table = load(prepare(folder).folder)
     stored = table.fingerprint
     del table.__dict__["fingerprint"]
     assert table.fingerprint == stored
@@ -102,7 +103,7 @@ def test_stored_fingerprint_is_the_computed_one(folder):
 
 def test_types_can_be_given(folder):
     made = prepare(folder, types={"legs": "numeric", "kind": "categorical"})
-    columns = load(str(made.folder)).columns
+    columns = load(made.folder).columns
     assert columns["legs"].values.dtype == float
     assert columns["kind"].values[0] == "animal/mammal/0"
 
@@ -120,7 +121,7 @@ def test_other_tables(folder, suffix):
             row["seen"] = row["seen"].split("|")
             row["wild"] = row["wild"] == "yes"
         parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "table.parquet")
-    first = load(str(prepare(folder).folder))
+    first = load(prepare(folder).folder)
     second = load(str(prepare(folder, f"table{suffix}", "other").folder))
     assert first.fingerprint == second.fingerprint
 
@@ -131,7 +132,7 @@ def test_split_is_taken_over_and_validation_held_out(folder):
             row["split"] = "Test" if i >= 16 else "train"
 
     with_rows(folder, change)
-    table = load(str(prepare(folder).folder))
+    table = load(prepare(folder).folder)
     assert table.rows(SPLIT_NAMES.index("test")).tolist() == list(range(16, N))
     assert len(table.rows(1)) == 4
     assert set(table.labels[table.rows(1)].tolist()) == {0, 1}
@@ -139,7 +140,7 @@ def test_split_is_taken_over_and_validation_held_out(folder):
 
 def test_no_labels(folder):
     with_rows(folder, lambda rows: [row.pop("label") for row in rows])
-    table = load(str(prepare(folder).folder))
+    table = load(prepare(folder).folder)
     assert table.labels is None
     assert [len(table.rows(code)) for code in range(3)] == [12, 5, 7]
     assert {column.level for column in table.columns.values()} == {"image"}
@@ -204,7 +205,7 @@ def test_bad_images_are_named_or_counted(folder, kind):
     made = prepare(folder, skip_bad=True)
     assert made.skipped == {"unreadable image": 1}
     assert len(made.examples) == 1
-    table = load(str(made.folder))
+    table = load(made.folder)
     assert table.images[:, 0, 2, 2].tolist() == [i * 10 for i in range(N) if i != 7]
     assert len(table.columns["keeper"].values) == N - 1
 
@@ -315,7 +316,7 @@ def test_unknown_encoding_suffix_and_file(folder):
 def test_values_that_do_not_fit_are_counted(folder):
     made = prepare(folder, types={"keeper": "numeric", "legs": "boolean"}, skip_bad=True)
     assert made.skipped == {"unfit value": N + 12}  # legs 2 and 3 of 0..3
-    assert load(str(made.folder)).columns["legs"].missing.sum() == 12
+    assert load(made.folder).columns["legs"].missing.sum() == 12
 
 
 def test_nothing_readable(folder):
@@ -331,81 +332,136 @@ def test_existing_folder_is_left_alone(folder):
         prepare(folder)
 
 
-@pytest.mark.parametrize("torn", [False, True])
-def test_broken_off_work_goes_on(folder, monkeypatch, torn):
-    whole = load(str(prepare(folder, out="whole", skip_bad=True).folder))
-    monkeypatch.setattr(_packing, "_CHUNK", 5)
-    (folder / "pictures/03.png").write_text("no image")
-    opened = []
-    real = _packing.decode
+STORAGES = ("raw", "encoded")
 
-    def decode(path, size):
-        if len(opened) == 13:
+
+def interrupt_after(monkeypatch, n):
+    """Let `n` images be decoded, then press Ctrl-C."""
+    real, opened = _packing.decode, []
+
+    def decode(file, size):
+        if len(opened) == n:
             raise KeyboardInterrupt
-        opened.append(path.name)
-        return real(path, size)
+        opened.append(file)
+        return real(file, size)
 
     monkeypatch.setattr(_packing, "decode", decode)
+    return real
+
+
+def small_shards(monkeypatch, storage="raw"):
+    """Shards of five images of 4 pixels a side."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 5 * 48 if storage == "raw" else 5 * 70)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("torn", [False, True])
+def test_broken_off_work_goes_on(folder, monkeypatch, torn, storage):
+    small_shards(monkeypatch, storage)
+    (folder / "pictures/03.png").write_text("no image")
+    options = {"skip_bad": True, "storage": storage}
+    whole = load(prepare(folder, out="whole", **options).folder)
+    real = interrupt_after(monkeypatch, 15)
     with pytest.raises(KeyboardInterrupt):
-        prepare(folder, skip_bad=True)
+        prepare(folder, **options)
     assert not (folder.parent / "out").exists()
     partial = folder.parent / "out.partial"
+    made = sorted(partial.iterdir())
+    assert len(made) >= 2
     if torn:
-        with (partial / "progress.jsonl").open("a") as notes:
-            notes.write('{"done": 15, "ke')
-        with (partial / "images.u8").open("ab") as images:
-            images.write(b"torn")
+        content = made[-1].read_bytes()
+        made.pop().write_bytes(content[: len(content) // 2])
     seen = []
-    monkeypatch.setattr(_packing, "decode", lambda p, s: seen.append(p.name) or real(p, s))
-    made = prepare(folder, skip_bad=True)
-    assert seen[0] == "10.png"
-    assert made.skipped == {"unreadable image": 1}
-    kept = [i for i in range(N) if i != 3]
-    assert np.array_equal(load(str(made.folder)).images, whole.images[kept])
+    monkeypatch.setattr(_packing, "decode", lambda p, s: seen.append(p) or real(p, s))
+    again = prepare(folder, **options)
+    assert len(seen) < N - 4 * len(made)
+    assert again.skipped == {"unreadable image": 1}
+    table = load(again.folder)
+    assert np.array_equal(table.images[:], whole.images[:])
+    assert table.fingerprint == whole.fingerprint
     assert not partial.exists()
 
 
 def test_other_options_start_anew(folder, monkeypatch):
     (folder / "pictures/20.png").write_text("no image")
-    monkeypatch.setattr(_packing, "_CHUNK", 5)
+    small_shards(monkeypatch)
     with pytest.raises(InputError, match="line 22"):
         prepare(folder)
     made = prepare(folder, image_size=6, skip_bad=True)
-    assert load(str(made.folder)).images.shape == (N - 1, 3, 6, 6)
+    assert load(made.folder).images.shape == (N - 1, 3, 6, 6)
 
 
 def test_threads_do_not_change_the_order_and_progress_is_told(folder, monkeypatch):
-    monkeypatch.setattr(_packing, "_CHUNK", 10)
+    monkeypatch.setattr(_packing, "_TOLD", 10)
     told = []
     one = prepare(folder, progress=lambda done, total: told.append((done, total)))
     four = prepare(folder, out="four", threads=4)
     assert told == [(10, N), (20, N), (N, N)]
-    assert load(str(one.folder)).fingerprint == load(str(four.folder)).fingerprint
+    assert load(one.folder).fingerprint == load(four.folder).fingerprint
+
+
+def test_types_are_announced_before_the_first_image_is_read(folder, monkeypatch):
+    interrupt_after(monkeypatch, 0)
+    kinds = {}
+    with pytest.raises(KeyboardInterrupt):
+        prepare(folder, announce=lambda columns: kinds.update(columns), types={"legs": "numeric"})
+    assert kinds["legs"].kind == "numeric"
+    assert kinds["seen"].kind == "tags"
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_images_read_like_an_array(folder, monkeypatch, storage):
+    small_shards(monkeypatch, storage)
+    images = load(prepare(folder, storage=storage).folder).images
+    array = np.array(images)
+    assert array.shape == images.shape == (N, 3, 4, 4)
+    assert array[:, 0, 2, 2].tolist() == [i * 10 for i in range(N)]
+    assert (images.nbytes, images.ndim, len(images)) == (array.nbytes, 4, N)
+    for key in (
+        3, -1, np.int64(7), slice(2, 15, 3), slice(None, None, -1), [5, 1, 1, 20], [-1, 0],
+        np.arange(N) % 5 == 0, np.array([], np.int64), (slice(4, 9), 0), (2, slice(1, 3), 0),
+    ):  # fmt: skip
+        assert np.array_equal(images[key], array[key]), key
+    for key in (N, [0, N], [-N - 1]):
+        with pytest.raises(IndexError):
+            images[key]
+
+
+def test_encoded_storage_keeps_the_files_as_they_are(folder):
+    made = prepare(folder, storage="encoded")
+    content = (folder / "pictures/07.png").read_bytes()
+    assert content in (folder.parent / "out" / "images-00000.arrow").read_bytes()
+    assert made.storage == "encoded"
+    assert prepare(folder, out="large", image_size=129).storage == "encoded"
+    assert prepare(folder, out="small", image_size=128).storage == "raw"
 
 
 def test_incomplete_prepared_folder(folder):
-    out = prepare(folder).folder
+    out = folder.parent / "out"
+    prepare(folder)
     metadata = json.loads((out / "metadata.json").read_text())
-    with (out / "images.u8").open("ab") as images:
+    with (out / "images-00000.arrow").open("ab") as images:
         images.truncate(100)
-    with pytest.raises(InputError, match="does not have 24 images"):
+    with pytest.raises(InputError, match=r"images-00000.arrow: missing here or cut short"):
         load(str(out))
     (out / "metadata.json").write_text(json.dumps(metadata | {"format": 99}))
-    with pytest.raises(InputError, match="format 99, this version reads 1"):
+    with pytest.raises(InputError, match="format 99, this version reads 2"):
         load(str(out))
+    (out / "metadata.json").write_text(json.dumps(metadata))
     (out / "table.parquet").unlink()
     with pytest.raises(InputError, match="not a complete prepared data set"):
         load(str(out))
 
 
-def test_a_memory_mapped_table_is_pickled_by_its_path(folder):
-    table = load(str(prepare(folder, image_size=64).folder))
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_prepared_table_is_pickled_by_its_path(folder, storage):
+    table = load(prepare(folder, image_size=64, storage=storage).folder)
+    table.images[:2]  # whatever is open by now stays here
     sent = pickle.dumps(table)
     assert len(sent) < table.images.nbytes / 10
     again = pickle.loads(sent)
-    assert isinstance(again.images, np.memmap)
     assert again.__dict__["fingerprint"] == table.fingerprint
-    assert np.array_equal(again.images, table.images)
-    (folder.parent / "out/images.u8").unlink()
-    with pytest.raises(InputError, match=r"images.u8: missing here"):
+    assert np.array_equal(again.images[:], table.images[:])
+    (folder.parent / "out/images-00000.arrow").unlink()
+    with pytest.raises(InputError, match=r"images-00000.arrow: missing here"):
         pickle.loads(sent)

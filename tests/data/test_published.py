@@ -178,8 +178,8 @@ def test_miniature(name, tmp_path, monkeypatch):
     size = published.image_size
     assert table.images.shape == (12, 3, size, size)
     check(table)
-    order = np.argsort(table.images.mean(axis=(1, 2, 3)), kind="stable")
-    assert len(np.unique(table.images.mean(axis=(1, 2, 3)).round())) == 12
+    order = np.argsort(table.images[:].mean(axis=(1, 2, 3)), kind="stable")
+    assert len(np.unique(table.images[:].mean(axis=(1, 2, 3)).round())) == 12
     assert name == "imagenet100" or order.tolist() == list(range(12))
     for file in tmp_path.rglob("*.*"):  # the second call opens what the first one packed
         if "clinfonce" not in file.parts and file.is_file():
