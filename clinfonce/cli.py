@@ -51,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 
     query = _command(commands, "query", _query, "ask the result tables in SQL")
     query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
+    query.add_argument(
+        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the rows"
+    )
+    query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
 
     information = _command(
         commands, "information", _information, "what a table's columns say of its labels", False
@@ -149,7 +153,7 @@ def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
     from clinfonce import results
 
     summary = results.open(arguments.results).sql(_summary_query(sweep))
-    _print_table(summary, as_json=arguments.json)
+    results.write_table(summary, "json" if arguments.json else "table", sys.stdout)
     if not arguments.json:
         option = "" if arguments.results == DEFAULT_RESULTS else f" --results {arguments.results}"
         print(f"\nWhat follows from which bits:   clinfonce relate{option}")
@@ -183,7 +187,10 @@ GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC"""
 def _query(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
-    _print_table(results.open(arguments.results).sql(arguments.sql), as_json=arguments.json)
+    rows = results.open(arguments.results).sql(arguments.sql)
+    kind = "json" if arguments.json else arguments.format
+    stdout = sys.stdout.buffer if kind == "parquet" else sys.stdout
+    results.write_table(rows, kind, arguments.out or stdout)
     return 0
 
 
@@ -275,16 +282,6 @@ def _report(arguments: argparse.Namespace) -> int:
     for path in written:
         print(path)
     return 0
-
-
-def _print_table(table: Any, *, as_json: bool) -> None:
-    """Print a pyarrow table: aligned for people, a list of objects as JSON."""
-    rows = table.to_pylist()
-    if as_json:
-        print(json.dumps(rows, default=str, indent=1))
-    else:
-        names = table.column_names
-        _print_rows(names, [[row[name] for name in names] for row in rows])
 
 
 def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -1,0 +1,145 @@
+"""One trial: a pure function of its specification and its data."""
+
+import numpy as np
+import pytest
+import torch
+
+from clinfonce import experiment
+from clinfonce.config import TrialSpec
+from clinfonce.data import TEST, ImageTable, load
+from clinfonce.errors import InputError
+from clinfonce.experiment import build_clustering, run_trial
+from clinfonce.results.schema import TABLES
+
+SPEC = TrialSpec.model_validate(
+    {
+        "clustering": {"source": "attributes", "attributes": ["loop", "even"]},
+        "augmentation": "digits",
+        "encoder": {"width": 4},
+        "evaluation": {"every": 2, "draws": 3},
+        "epochs": 3,
+    }
+)
+MEASURED = {column.name for table in TABLES.values() for column in table if column.measured}
+
+
+def reproducible(row):
+    return {name: value for name, value in row.items() if name not in MEASURED}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def result(table):
+    return run_trial(SPEC, table, experiment="demo")
+
+
+def test_a_trial_leaves_rows_of_the_tables(result):
+    for row, name in (
+        (result.trial, "trials"),
+        (result.epochs[0], "epochs"),
+        (result.clustering, "clusterings"),
+    ):
+        known = {column.name for column in TABLES[name]}
+        assert row.keys() <= known
+        missing = known - row.keys() - {"number", "role", "name"}
+        assert not missing, name
+
+
+def test_the_same_specification_gives_the_same_row(table, result):
+    again = run_trial(SPEC, table, experiment="demo")
+    assert reproducible(again.trial) == reproducible(result.trial)
+    assert [reproducible(row) for row in again.epochs] == [
+        reproducible(row) for row in result.epochs
+    ]
+    assert again.clustering == result.clustering
+    assert all(torch.equal(again.encoder[k], v) for k, v in result.encoder.items())
+
+
+def test_a_trial_resumed_from_a_checkpoint_gives_the_same_row(table, result, tmp_path):
+    checkpoint = tmp_path / "trial.pt"
+
+    def stop(epoch):
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(SPEC, table, experiment="demo", on_epoch=stop, checkpoint=checkpoint)
+    assert checkpoint.exists()
+    seen = []
+    resumed = run_trial(
+        SPEC,
+        table,
+        experiment="demo",
+        on_epoch=lambda e: seen.append(e.epoch),
+        checkpoint=checkpoint,
+    )
+    assert seen == [1, 2, 3]  # those before the interruption are told again
+    assert reproducible(resumed.trial) == reproducible(result.trial)
+
+
+def test_validation_knn_is_measured_when_due(result):
+    assert [row["val_knn"] is not None for row in result.epochs] == [False, True, True]
+    assert result.trial["val_knn"] == result.epochs[-1]["val_knn"]
+    assert result.trial["val_knn"] == result.trial["val_knn_top1_all"]
+
+
+def test_the_test_split_is_seen_once_and_last(table, monkeypatch):
+    asked = []
+    rows = ImageTable.rows
+
+    def watched(self, split):
+        asked.append(split)
+        return rows(self, split)
+
+    monkeypatch.setattr(ImageTable, "rows", watched)
+    on_test = []
+    features = experiment._features
+    monkeypatch.setattr(
+        experiment, "_features", lambda e, t, r, d: on_test.append(len(r)) or features(e, t, r, d)
+    )
+    run_trial(SPEC, table, experiment="demo")
+    assert asked.count(TEST) == 1
+    n_test = int((table.split == TEST).sum())
+    assert on_test.count(n_test) == 1
+    assert on_test[-1] == n_test
+
+
+def test_labels_do_not_reach_the_training_of_other_clusterings(table, result):
+    """Shuffled labels change what is measured, never the encoder."""
+    shuffled = ImageTable(
+        "digits",
+        table.images,
+        np.random.default_rng(0).permutation(table.labels),
+        table.label_names,
+        table.split,
+        table.columns,
+    )
+    other = run_trial(SPEC, shuffled, experiment="demo")
+    assert all(torch.equal(other.encoder[k], v) for k, v in result.encoder.items())
+    assert other.trial["test_linear_top1_all"] < result.trial["test_linear_top1_all"] - 0.3
+
+
+@pytest.mark.parametrize(
+    ("clustering", "clusters"),
+    [
+        ({"source": "instances"}, 898),
+        ({"source": "labels"}, 10),
+        ({"source": "attributes", "top_k": 1}, 4),
+        ({"source": "column", "column": "ink", "bins": 3}, 3),
+        ({"source": "kmeans", "n_clusters": 7}, 7),
+    ],
+)
+def test_every_source_makes_a_clustering_of_the_training_images(table, clustering, clusters):
+    spec = TrialSpec.model_validate({"clustering": clustering}).clustering
+    built = build_clustering(spec, table)
+    assert (len(built.ids), built.n_clusters) == (898, clusters)
+
+
+def test_a_data_set_without_labels_cannot_be_probed(table):
+    unlabelled = ImageTable("digits", table.images, None, (), table.split, table.columns)
+    with pytest.raises(InputError, match="no labels"):
+        run_trial(SPEC, unlabelled, experiment="demo")
