@@ -1,10 +1,18 @@
 """The `clinfonce` command: what it prints, and how it answers a mistake."""
 
+import dataclasses
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clinfonce.cli import main
+from clinfonce.config import read_experiment, read_sweep
+from clinfonce.data import Column, load
+from clinfonce.errors import InputError
+from clinfonce.experiment import check_trial
+from clinfonce.scaling.sweep import prepare_sweep
 
 TRIAL = """\
 name: one
@@ -50,8 +58,6 @@ def test_pretrain_leaves_rows_and_an_encoder(store, capsys):
     assert (row["status"], row["role"], row["name"]) == ("complete", "single", "one")
     assert row["attributes"] == ["loop", "even"]
     assert 0 < row["test_linear_top1_1"] <= row["test_linear_top5_1"] <= 1
-    from pathlib import Path
-
     assert (Path(store) / "encoders" / f"{row['trial_id']}.safetensors").exists()
     assert not list((Path(store) / "checkpoints").iterdir())
 
@@ -109,24 +115,19 @@ def test_a_mistake_in_the_file_is_one_line(tmp_path, capsys, old, new, said):
     assert not home.exists()  # nothing half-written
 
 
-def test_a_clustering_with_one_cluster_is_refused_with_what_to_do(tmp_path, capsys):
-    one = TRIAL.replace("source: attributes, attributes: [loop, even]", "source: column, column: z")
-    import clinfonce.data as data
-    from clinfonce.data import Column, ImageTable
-
-    table = data.load("digits")
-    import numpy as np
-
-    constant = Column("z", "categorical", np.zeros(len(table), np.int64))
-    changed = ImageTable(
-        "digits", table.images, table.labels, table.label_names, table.split, {"z": constant}
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([0] * 1797, "into one cluster"), (range(1797), "no two are a positive pair")],
+)
+def test_a_clustering_that_teaches_nothing_is_refused_with_what_to_do(tmp_path, values, said):
+    table = load("digits")
+    column = Column("z", "categorical", np.array(values, np.int64))
+    changed = dataclasses.replace(table, columns={"z": column})
+    text = TRIAL.replace(
+        "source: attributes, attributes: [loop, even]", "source: column, column: z"
     )
-    from clinfonce.config import read_experiment
-    from clinfonce.errors import InputError
-    from clinfonce.experiment import check_trial
-
-    spec = read_experiment(write(tmp_path, one)).trial
-    with pytest.raises(InputError, match="one cluster"):
+    spec = read_experiment(write(tmp_path, text)).trial
+    with pytest.raises(InputError, match=f"{said}.*(take|say)"):
         check_trial(spec, changed)
 
 
@@ -145,9 +146,6 @@ def test_sweep_refuses_before_anything_is_written(tmp_path, capsys):
 
 
 def test_a_sweep_with_another_specification_is_refused(tmp_path, capsys):
-    from clinfonce.config import read_sweep
-    from clinfonce.scaling.sweep import prepare_sweep
-
     text = TRIAL + "fixed: [{name: a, trial: {}}]\n"
     home = tmp_path / "results"
     prepare_sweep(read_sweep(write(tmp_path, text)), home)

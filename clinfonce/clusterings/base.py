@@ -93,11 +93,17 @@ class Clustering:
         )
 
     def check_trainable(self) -> None:
-        """Raise InputError if there is one cluster only: nothing would be contrasted."""
+        """Raise InputError if all images share a cluster, or no two do though they could."""
         if self.n_clusters == 1:
             raise InputError(
                 f"clustering {self.name!r} puts all {len(self)} images into one cluster, so there "
                 "is nothing to tell apart: take more attributes, a deeper level or more clusters"
+            )
+        if self.n_clusters == len(self) and self.provenance.get("source") != "instances":
+            raise InputError(
+                f"clustering {self.name!r} puts each of {len(self)} images into a cluster of its "
+                "own, so no two are a positive pair: take fewer attributes, a higher level or "
+                "fewer clusters, or say source: instances if InfoNCE is meant"
             )
 
 
