@@ -56,6 +56,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
 
+    prepare = _command(
+        commands, "prepare", _prepare, "make a data set of a folder of images and a table", False
+    )
+    prepare.add_argument("data", metavar="folder|DATASET", help="your own images, or a known name")
+    prepare.add_argument("--out", metavar="DIR", required=True, help="path, s3://… or gs://…")
+    prepare.add_argument("--root", metavar="DIR", help="folder that holds the images")
+    prepare.add_argument("--table", metavar="FILE", help="one row an image: .csv, .tsv, .parquet")
+    prepare.add_argument("--size", type=int, metavar="PX", help="pixels a side")
+    prepare.add_argument(
+        "--type", action="append", default=[], metavar="COLUMN=KIND",
+        help="boolean, categorical, numeric, tags or hierarchy; may be given again",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--storage", choices=("auto", "raw", "encoded"), default="auto",
+        help="keep pixels, or the image files (auto: pixels up to 128 a side)",
+    )  # fmt: skip
+    prepare.add_argument("--skip-bad", action="store_true", help="leave out and count bad rows")
+    prepare.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+
     information = _command(
         commands, "information", _information, "what a table's columns say of its labels", False
     )
@@ -192,6 +211,53 @@ def _query(arguments: argparse.Namespace) -> int:
     stdout = sys.stdout.buffer if kind == "parquet" else sys.stdout
     results.write_table(rows, kind, arguments.out or stdout)
     return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from clinfonce import data
+    from clinfonce.display import PackingDisplay
+
+    with PackingDisplay(sys.stderr) as display:
+        made = data.prepare(
+            arguments.data,
+            arguments.out,
+            root=arguments.root,
+            table=arguments.table,
+            image_size=arguments.size,
+            encoding=arguments.encoding,
+            types=_pairs(arguments.type, "--type"),
+            storage=arguments.storage,
+            skip_bad=arguments.skip_bad,
+            progress=display.progress,
+            announce=None if arguments.json else _print_columns,
+        )
+    if arguments.json:
+        print(json.dumps(made.to_json(), indent=1))
+        return 0
+    for line in made.summary:
+        print(line)
+    print(f"\nTrain on it, in a specification:  data: {{name: {made.folder}}}")
+    if made.table.labels is not None and made.table.columns:
+        table = f"{made.folder}/table.parquet --clusters all --label label"
+        print(f"What its columns are worth:       clinfonce information {table}")
+    return 0
+
+
+def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Options of the form name=value."""
+    for text in texts:
+        if "=" not in text:
+            raise InputError(f"{option} is {text!r}, not COLUMN=KIND")
+    return dict(text.rsplit("=", 1) for text in texts)
+
+
+def _print_columns(columns: Any) -> None:
+    if columns:
+        print("Types of the columns (change one with --type COLUMN=KIND):", flush=True)
+        _print_rows(
+            ["column", "type", "missing", "for example"],
+            [[c.name, c.kind, int((~c.present).sum()), c.example] for c in columns.values()],
+        )
 
 
 def _information(arguments: argparse.Namespace) -> int:

@@ -79,7 +79,8 @@ def measure_columns(
     Args:
         file: .csv, .tsv or .parquet.
         clusters: columns that hold cluster ids, numbers or texts; ["all"] takes every column but
-            the label and an unnamed one.
+            the label and an unnamed one; of a prepared data set the auxiliary ones, without
+            tags and hierarchies.
         label: column of the labels.
         fractions: in (0, 1]; for each, only so large a random part of the labelled rows is
             looked at. None given: all of them.
@@ -97,8 +98,8 @@ def measure_columns(
         if not 0 < fraction <= 1:
             raise InputError(f"fraction must be above 0 and at most 1, got {fraction:g}")
     path = Path(file)
-    names = _column_names(path, encoding)
-    wanted = [n for n in names if n and n != label] if list(clusters) == [ALL] else list(clusters)
+    names = _column_names(path, encoding, without_lists=list(clusters) == [ALL])
+    wanted = _all_but(names, label) if list(clusters) == [ALL] else list(clusters)
     for name in [*wanted, label]:
         if name not in names:
             raise InputError(unknown_name(f"column of {path}", name, [n for n in names if n]))
@@ -116,6 +117,13 @@ def measure_columns(
         for ids, missing in [_clusters(codes[name], end)]
         for fraction, rows in parts
     ]
+
+
+def _all_but(names: Sequence[str], label: str) -> list[str]:
+    """Columns that may be clusters; those of a prepared data set start with aux:."""
+    if "split" in names and any(name.startswith("aux:") for name in names):
+        return [name for name in names if name.startswith("aux:")]
+    return [name for name in names if name and name != label]
 
 
 def _estimate(
@@ -159,7 +167,8 @@ def _clusters(column: Any, end: int) -> tuple[NDArray[np.int64], int]:
     return codes, int(missing.sum())
 
 
-def _column_names(path: Path, encoding: str) -> list[str]:
+def _column_names(path: Path, encoding: str, *, without_lists: bool) -> list[str]:
+    import pyarrow
     import pyarrow.csv
     import pyarrow.parquet
 
@@ -167,7 +176,10 @@ def _column_names(path: Path, encoding: str) -> list[str]:
         raise InputError(f"{path}: no such file")
     with _as_input_errors(path, encoding):
         if path.suffix == ".parquet":
-            return [str(name) for name in pyarrow.parquet.read_schema(path).names]
+            schema = pyarrow.parquet.read_schema(path)
+            return [
+                f.name for f in schema if not (without_lists and pyarrow.types.is_nested(f.type))
+            ]
         if path.suffix in (".csv", ".tsv"):
             text = _first_line(path, encoding)
             options = pyarrow.csv.ParseOptions(delimiter=_delimiter(path))

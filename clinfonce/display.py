@@ -1,4 +1,4 @@
-"""What a running sweep shows: a bar on a terminal, plain lines elsewhere."""
+"""What long work shows: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Mapping
@@ -90,6 +90,50 @@ class SweepDisplay:
         if not run or self._done == self._total:
             return None
         return (time.monotonic() - self._began) / run * (self._total - self._done)
+
+
+class PackingDisplay:
+    """Images packed, how many a second, time left.
+
+    Args:
+        stream: where to write.
+        every: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, stream: IO[str], every: float = 10.0) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._every = every
+        self._began = self._told = time.monotonic()
+        self._first: int | None = None
+        self._bar = Progress(
+            TextColumn("packing"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("images{task.fields[note]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            redirect_stdout=False,
+        )
+        self._task = self._bar.add_task("packing", total=None, note="")
+
+    def __enter__(self) -> "PackingDisplay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def progress(self, done: int, total: int) -> None:
+        """So many rows are done, some perhaps in an earlier call."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._began = done, now
+            self._bar.start()
+        rate = (done - self._first) / (now - self._began) if now > self._began else 0.0
+        note = f" · {rate:,.0f}/s · {_duration((total - done) / rate)} left" if rate else ""
+        self._bar.update(self._task, completed=done, total=total, note=note)
+        if not self._console.is_terminal and (now - self._told >= self._every or done == total):
+            self._told = now
+            self._console.print(f"packed {done:,} of {total:,} images{note}", markup=False)
 
 
 def _duration(seconds: float) -> str:

@@ -11,7 +11,8 @@ from clinfonce.errors import InputError
 
 FETCH = (
     "To get it: download cifar-100-binary.tar.gz from "
-    "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it under <root>."
+    "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it under <root>. "
+    "Terms: its authors state none and ask to cite Krizhevsky 2009."
 )
 SIZES = {"train.bin": 50_000, "test.bin": 10_000}
 _RECORD = 2 + 3 * 32 * 32  # superclass, class, and the red, green and blue planes

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,36 @@ class Prepared:
     def n_images(self) -> int:
         """Images in it."""
         return len(self.table)
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """What was made and what was left out, in lines for people."""
+        table = self.table
+        _, channels, height, width = table.images.shape
+        splits = ", ".join(f"{len(table.rows(i))} {name}" for i, name in enumerate(SPLIT_NAMES))
+        classes = f"{len(table.label_names)} classes" if table.label_names else "no labels"
+        return (
+            f"{self.folder}: {len(table):,} images ({splits}) of {channels} x {height} x {width}, "
+            f"{self.storage}; {classes}; {len(table.columns)} auxiliary columns",
+            *(f"left out: {number:,} × {reason}" for reason, number in self.skipped.items()),
+            *(f"  such as {line}" for line in self.examples),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        table = self.table
+        return {
+            "folder": self.folder,
+            "fingerprint": table.fingerprint,
+            "n_images": len(table),
+            "shape": list(table.images.shape[1:]),
+            "storage": self.storage,
+            "splits": {name: len(table.rows(i)) for i, name in enumerate(SPLIT_NAMES)},
+            "labels": list(table.label_names),
+            "columns": {column.name: column.kind for column in table.columns.values()},
+            "skipped": dict(self.skipped),
+            "examples": list(self.examples),
+        }
 
 
 def prepare_folder(

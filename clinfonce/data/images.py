@@ -90,10 +90,13 @@ class PackedImages:
     def __getitem__(self, key: Any) -> Pixels:
         if isinstance(key, tuple):
             chosen, rest = self[key[0]], key[1:]
-            found: Pixels = chosen[rest] if chosen.ndim == 3 else chosen[(slice(None), *rest)]
+            if chosen.ndim == 4:
+                rest = (slice(None), *rest)
+            found: Pixels = chosen[rest]
             return found
         if isinstance(key, int | np.integer):
-            return self._take(np.array([range(len(self))[int(key)]]))[0]
+            image: Pixels = self._take(np.array([range(len(self))[int(key)]]))[0]
+            return image
         if isinstance(key, slice):
             return self._take(np.arange(len(self))[key])
         rows = np.asarray(key)

@@ -84,6 +84,17 @@ class Column:
         """(n,) bool, True where the value is known."""
         return np.ones(len(self.values), dtype=np.bool_) if self.missing is None else ~self.missing
 
+    @property
+    def example(self) -> str:
+        """The first known value, for people."""
+        known = np.flatnonzero(self.present)
+        if not len(known):
+            return ""
+        value = self.values[known[0]]
+        if isinstance(value, tuple):
+            return ("/" if self.kind == "hierarchy" else "|").join(value)
+        return str(value)
+
 
 @dataclass(frozen=True, eq=False)
 class ImageTable:
