@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clinfonce import clusterings
 from clinfonce.augment import Policy
+from clinfonce.clustering_sources import build_clustering, labels_of
 from clinfonce.clusterings import Clustering
-from clinfonce.config import ClusteringSpec, TrialSpec
-from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
+from clinfonce.config import TrialSpec
+from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode, evaluate, knn_accuracy
 from clinfonce.rows import (
@@ -42,36 +43,14 @@ class TrialResult:
         epochs: rows of the table `epochs`.
         clustering: row of the table `clusterings`.
         encoder: weights, on the CPU.
+        encoder_description: how to build the network that they are of.
     """
 
     trial: Row
     epochs: list[Row]
     clustering: Row
     encoder: dict[str, Tensor] = field(repr=False)
-
-
-def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
-    """Build the clustering of a table's training images that a specification asks for.
-
-    Raises:
-        InputError: the table lacks what the clustering needs.
-    """
-    rows = table.rows(TRAIN)
-    match spec.source:
-        case "instances":
-            return clusterings.from_instances(len(rows))
-        case "labels":
-            return clusterings.from_labels(_labels(table, rows), names=table.label_names)
-        case "attributes":
-            values = attributes(table, rows, names=spec.attributes, bins=spec.bins)
-            return clusterings.from_attributes(values, names=spec.attributes, top_k=spec.top_k)
-        case "column":
-            name = str(spec.column)
-            values = attributes(table, rows, names=[name], bins=spec.bins)
-            return clusterings.from_column(values[name], name=name)
-        case "kmeans":
-            pixels = table.images[rows].reshape(len(rows), -1).astype(np.float32) / 255
-            return clusterings.from_kmeans(pixels, int(spec.n_clusters or 0), seed=spec.seed)
+    encoder_description: dict[str, Any]
 
 
 def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
@@ -84,8 +63,10 @@ def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
     Policy.named(spec.augmentation)
     _, channels, height, _ = table.images.shape
     build_model(spec, channels=channels, image_size=height)
-    clustering = build_clustering(spec.clustering, table)
-    clustering.check_trainable()
+    with _threads(spec.threads):
+        clustering = build_clustering(spec.clustering, table)
+    if not spec.clustering.alternates:  # else it starts with instances
+        clustering.check_trainable()
     BatchSampler(clustering.ids, spec.sampler.batch_size, spec.sampler.images_per_cluster)
     if spec.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device is cuda, but PyTorch sees no CUDA device here: use cpu or auto")
@@ -133,6 +114,7 @@ def run_trial(
                 training.save()
             on_epoch(epoch)
         accuracies = _probe(training.encoder, table, spec, device)
+    clustering = training.clustering or clustering
     trial = {
         **describe_trial(spec, table, clustering, experiment=experiment),
         **describe_outcome(training.history, status="complete"),
@@ -146,6 +128,7 @@ def run_trial(
         describe_epochs(training.history, str(trial["trial_id"])),
         describe_clustering(clustering, table),
         weights,
+        spec.encoder.description(channels=channels, image_size=height),
     )
 
 
@@ -157,7 +140,7 @@ def _probe(
     for name, split in (("train", TRAIN), ("val", VALIDATION), ("test", TEST)):
         rows = table.rows(split)
         parts[f"{name}_x"] = _features(encoder, table, rows, device)
-        parts[f"{name}_y"] = torch.from_numpy(_labels(table, rows)).to(device)
+        parts[f"{name}_y"] = torch.from_numpy(labels_of(table, rows)).to(device)
     return evaluate(**parts, draws=spec.evaluation.draws, k=spec.evaluation.neighbors)
 
 
@@ -167,9 +150,9 @@ def _validation_knn(
     train, validation = table.rows(TRAIN), table.rows(VALIDATION)
     accuracies = knn_accuracy(
         _features(encoder, table, train, device),
-        torch.from_numpy(_labels(table, train)).to(device),
+        torch.from_numpy(labels_of(table, train)).to(device),
         _features(encoder, table, validation, device),
-        torch.from_numpy(_labels(table, validation)).to(device),
+        torch.from_numpy(labels_of(table, validation)).to(device),
         k=spec.evaluation.neighbors,
         n_classes=len(table.label_names),
     )
@@ -183,12 +166,6 @@ def _features(
     parts = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
     images = (torch.from_numpy(table.images[part]) for part in parts)
     return torch.cat([encode(encoder, block, device=device) for block in images])
-
-
-def _labels(table: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    if table.labels is None:
-        raise InputError(f"data set {table.name} has no labels, and this needs them")
-    return table.labels[rows]
 
 
 def _device(spec: TrialSpec) -> torch.device:

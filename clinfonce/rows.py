@@ -34,7 +34,7 @@ def describe_trial(
         "clustering": clustering.name if clustering else source,
         "source": source,
         "attributes": clustering.provenance.get("attributes") if clustering else None,
-        "granularity": chosen.n_clusters or chosen.top_k,
+        "granularity": chosen.granularity,
         "objective": spec.objective.name,
         "form": spec.objective.form,
         "temperature": spec.objective.temperature,

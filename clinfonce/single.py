@@ -46,7 +46,8 @@ def pretrain(
     result = run_trial(
         spec, table, experiment=experiment.name, on_epoch=on_epoch, checkpoint=checkpoint
     )
-    save_encoder(home / "encoders" / f"{identity}.safetensors", result.encoder)
+    encoder = home / "encoders" / f"{identity}.safetensors"
+    save_encoder(encoder, result.encoder, result.encoder_description)
     trial = {**result.trial, "number": 0, "role": "single", "name": experiment.name}
     store.write_trial(trial, result.epochs, result.clustering)
     checkpoint.unlink(missing_ok=True)

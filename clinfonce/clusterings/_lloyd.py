@@ -1,10 +1,12 @@
 """Lloyd's algorithm with k-means++ seeding on tensors."""
 
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from clinfonce.errors import InputError
@@ -18,6 +20,33 @@ class Result(NamedTuple):
 
     ids: Tensor
     inertia: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of the work this process does: all of it, or that of one worker."""
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def of_workers(cls) -> "Share":
+        """The part of this worker of `torch.distributed`."""
+        if not (dist.is_available() and dist.is_initialized()):
+            return cls()
+        return cls(dist.get_rank(), dist.get_world_size())
+
+    def mine(self, n: int) -> range:
+        """Which of n pieces of work are this worker's."""
+        return range(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def gather(self, values: Tensor) -> None:
+        """Fill in what the others did, where `values` is 0 so far."""
+        if self.size > 1:
+            dist.all_reduce(values)
+
+
+ALONE = Share()
 
 
 def as_points(features: Any) -> Tensor:
@@ -37,13 +66,20 @@ def as_points(features: Any) -> Tensor:
 
 
 def best_of(
-    points: Tensor, n_clusters: int, *, seed: int, n_init: int, max_iter: int, tolerance: float
+    points: Tensor,
+    n_clusters: int,
+    *,
+    seed: int,
+    n_init: int,
+    max_iter: int,
+    tolerance: float,
+    share: Share,
 ) -> Result:
     """The run of lowest inertia among `n_init`, the earliest of equals."""
     generator = torch.Generator().manual_seed(seed)
     shift = tolerance * float(points.var(dim=0, unbiased=False).mean())
     runs = (
-        _run(points, seed_centres(points, n_clusters, generator), max_iter, shift)
+        _run(points, seed_centres(points, n_clusters, generator), max_iter, shift, share)
         for _ in range(n_init)
     )
     return min(runs, key=lambda run: run.inertia)
@@ -90,43 +126,58 @@ def _distances(pool: Tensor, squares: Tensor, rows: Tensor) -> Tensor:
     return distances
 
 
-def _run(points: Tensor, centres: Tensor, max_iter: int, shift: float) -> Result:
+def _run(points: Tensor, centres: Tensor, max_iter: int, shift: float, share: Share) -> Result:
     """Lloyd iterations until the centres move by at most `shift`."""
     for _ in range(max_iter):
-        ids = fill_empty(*assign(points, centres), len(centres))
+        ids = fill_empty(*assign(points, centres, share), len(centres))
         moved = means(points, ids, centres)
         done = float((moved - centres).square().sum()) <= shift
         centres = moved
         if done:
             break
-    ids, distances = assign(points, centres)
+    ids, distances = assign(points, centres, share)
     return Result(fill_empty(ids, distances, len(centres)), float(distances.double().sum()))
 
 
-def assign(points: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest centre (n,) int64 of each point and the squared distance (n,) to it."""
+def assign(points: Tensor, centres: Tensor, share: Share = ALONE) -> tuple[Tensor, Tensor]:
+    """Nearest centre (n,) int64 of each point and the squared distance (n,) to it.
+
+    Workers share the blocks, not the rows, so that each block's bits are those of one worker.
+    """
     half_squares = centres.square().sum(dim=1) / 2  # (K,)
-    ids = torch.empty(len(points), dtype=torch.int64, device=points.device)
-    distances = torch.empty(len(points), device=points.device)
+    ids = torch.zeros(len(points), dtype=torch.int64, device=points.device)
+    distances = torch.zeros(len(points), device=points.device)
     step = max(_BLOCK // len(centres), 1)
-    for start in range(0, len(points), step):
-        rows = slice(start, start + step)
-        block = points[rows]
+    for block in share.mine(-(-len(points) // step)):
+        rows = slice(block * step, (block + 1) * step)
         # max of x.c - |c|^2 / 2 is min of |x - c|^2
-        score, nearest = torch.addmm(-half_squares, block, centres.T).max(dim=1)
+        score, nearest = torch.addmm(-half_squares, points[rows], centres.T).max(dim=1)
         ids[rows] = nearest
-        distances[rows] = block.square().sum(dim=1) - 2 * score
+        distances[rows] = points[rows].square().sum(dim=1) - 2 * score
+    share.gather(ids)
+    share.gather(distances)
     return ids, distances.clamp_(min=0)
 
 
 def fill_empty(ids: Tensor, distances: Tensor, n_clusters: int) -> Tensor:
-    """Give every empty cluster the farthest point left, unless that lies on its centre."""
-    empty = torch.nonzero(torch.bincount(ids, minlength=n_clusters) == 0)[:, 0]
-    if not len(empty):
+    """Give every empty cluster the farthest point left, unless that lies on its centre.
+
+    A point that is alone in its cluster stays there.
+    """
+    counts = torch.bincount(ids, minlength=n_clusters)
+    empty = torch.nonzero(counts == 0)[:, 0].tolist()
+    if not empty:
         return ids
-    far = torch.topk(distances, min(len(empty), len(distances)))
-    rows = far.indices[far.values > 0]
-    return ids.index_put((rows,), empty[: len(rows)])
+    ids = ids.clone()
+    far = torch.argsort(distances, descending=True, stable=True)
+    candidates = iter(far[distances[far] > 0].tolist())
+    for cluster in empty:
+        row = next((row for row in candidates if counts[ids[row]] > 1), None)
+        if row is None:
+            break
+        counts[ids[row]] -= 1
+        ids[row], counts[cluster] = cluster, 1
+    return ids
 
 
 def means(points: Tensor, ids: Tensor, centres: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ def from_kmeans(
     n_init: int = 3,
     max_iter: int = 50,
     tolerance: float = 1e-4,
+    data_parallel: bool = False,
 ) -> Clustering:
     """Cluster features by k-means, the best of some restarts.
 
@@ -35,6 +36,8 @@ def from_kmeans(
         max_iter: Lloyd iterations at most.
         tolerance: a restart ends when the centres move less than this share of the features'
             mean variance (squared distance, summed over centres).
+        data_parallel: share the work among the workers of `torch.distributed`, if there are any;
+            all of them give the same features, and get the bits that one alone would.
 
     Raises:
         InputError: features that are not (n, d) or not finite, or K out of 1..n.
@@ -47,7 +50,13 @@ def from_kmeans(
     if n_init < 1 or max_iter < 1:
         raise InputError(f"k-means: n_init and max_iter must be >= 1, got {n_init}, {max_iter}")
     result = _lloyd.best_of(
-        points, n_clusters, seed=seed, n_init=n_init, max_iter=max_iter, tolerance=tolerance
+        points,
+        n_clusters,
+        seed=seed,
+        n_init=n_init,
+        max_iter=max_iter,
+        tolerance=tolerance,
+        share=_lloyd.Share.of_workers() if data_parallel else _lloyd.ALONE,
     )
     return build(
         result.ids.cpu().numpy().astype(np.int64, copy=False),

@@ -121,7 +121,7 @@ class SweepRun:
         if "failure" in report:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
-            self._end(identity, "complete", report["trial"][0])
+            self._end(identity, "complete", report["trial"][0], report["clustering"][0])
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             self._progress.epoch(
@@ -144,7 +144,13 @@ class SweepRun:
         return self._lost_in_a_row >= _LOST_IN_A_ROW
 
     def _end(
-        self, identity: str, status: str, trial: Row | None = None, error: str | None = None
+        self,
+        identity: str,
+        status: str,
+        trial: Row | None = None,
+        described: Row | None = None,
+        *,
+        error: str | None = None,
     ) -> None:
         proposal = self._running.pop(identity)
         history = [epoch for _, epoch in sorted(self._history.pop(identity).items())]
@@ -157,7 +163,8 @@ class SweepRun:
             "role": proposal.role,
         }
         row["name"] = proposal.name or row["clustering"]
-        described = clustering and describe_clustering(clustering, self.table)
+        if described is None and clustering is not None:
+            described = describe_clustering(clustering, self.table)
         self._store.write_trial(row, describe_epochs(history, identity), described)
         self.plan.finish(identity, row)
         self._progress.trial(row, earlier=False)

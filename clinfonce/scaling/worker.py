@@ -113,6 +113,8 @@ def _run(
         logging.getLogger(__name__).error("%s", traceback.format_exc())
         report({"epochs": list(waiting), "failure": f"{type(error).__name__}: {error}"})
         return
-    save_encoder(home / "encoders" / f"{identity}.safetensors", result.encoder)
+    encoder = home / "encoders" / f"{identity}.safetensors"
+    save_encoder(encoder, result.encoder, result.encoder_description)
     checkpoint.unlink(missing_ok=True)
-    report({"epochs": [], "trial": [result.trial]})  # in a list, which Ray Tune does not flatten
+    # In lists, which Ray Tune does not flatten.
+    report({"epochs": [], "trial": [result.trial], "clustering": [result.clustering]})

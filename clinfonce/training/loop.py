@@ -1,7 +1,7 @@
 """Pretraining of an encoder on one clustering: a plain PyTorch loop, on one worker or several."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from clinfonce.augment import Policy
+from clinfonce.clusterings import Clustering
 from clinfonce.losses import ClInfoNCEOutput, distributed_cl_infonce
 from clinfonce.models import ProjectionHead, build_encoder, synchronize_batch_norm
+from clinfonce.training.alternation import Alternation
 from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
 from clinfonce.training.distributed import shard, world
 from clinfonce.training.images import ImageSource
@@ -136,6 +138,7 @@ class Pretraining:
 
     Attributes:
         encoder: the network that is trained.
+        clustering: the last one of the encoder's own features; None where clusters are given.
         history: the epochs so far, those before a resumption among them.
     """
 
@@ -150,13 +153,13 @@ class Pretraining:
         checkpoint: Path | None = None,
     ) -> None:
         self.spec, self.device = spec, device
-        self._source, self._clusters = source, torch.tensor(clusters)
+        self._source = source
+        self._alternation = Alternation.of(spec.clustering)
+        self._clustered_before = -1  # the epoch that the clusters were made for
         self._checkpoint = checkpoint
         self._rank, self._workers = world()
         self._policy = Policy.named(spec.augmentation)
-        self._sampler = BatchSampler(
-            clusters, spec.sampler.batch_size, spec.sampler.images_per_cluster, spec.seed
-        )
+        self._use(clusters[None])
         channels, height, _ = image_shape
         model = build_model(spec, channels=channels, image_size=height).to(device)
         self.encoder = model.encoder
@@ -177,6 +180,13 @@ class Pretraining:
             self._parallel = DistributedDataParallel(synchronize_batch_norm(model))
 
     @property
+    def clustering(self) -> Clustering | None:
+        """See the class."""
+        if self._alternation is None:
+            return None
+        return self._alternation.result(self._clusters.numpy(), self._clustered_before)
+
+    @property
     def steps(self) -> int:
         """Optimiser steps of the whole training."""
         return self.spec.epochs * self._sampler.batches_per_epoch
@@ -193,9 +203,26 @@ class Pretraining:
         if self._checkpoint is not None and self._rank == 0:
             save_checkpoint(self._checkpoint, self._state())
 
+    def _use(self, clusters: NDArray[np.int64]) -> None:
+        """Train on these clusters from now on: int64 (m, n), of which the first draw batches."""
+        self._clusters = torch.tensor(clusters)
+        sampler = self.spec.sampler
+        self._sampler = BatchSampler(
+            clusters[0], sampler.batch_size, sampler.images_per_cluster, self.spec.seed
+        )
+
+    def _cluster_anew(self) -> None:
+        """Cluster the encoder's own features if that is due before this epoch and not done."""
+        epoch = self._position.epoch
+        due = self._alternation is not None and self._alternation.is_due(epoch)
+        if self._alternation is not None and due and self._clustered_before < epoch:
+            self._use(self._alternation.cluster(self._model, self._source, epoch))
+            self._clustered_before = epoch
+
     def _train_epoch(self) -> Epoch:
         position = self._position
         started = time.perf_counter() - position.sums.seconds
+        self._cluster_anew()
         self._parallel.train()
         batches = self._sampler.batches(position.epoch)
         rate = 0.0
@@ -223,9 +250,12 @@ class Pretraining:
         views, clusters = self._views(batch)
         embeddings = self._parallel(views)
         objective = self.spec.objective
-        output = distributed_cl_infonce(
-            embeddings, clusters, temperature=objective.temperature, form=objective.form
-        )
+        output = _mean([
+            distributed_cl_infonce(
+                embeddings, ids, temperature=objective.temperature, form=objective.form
+            )
+            for ids in clusters
+        ])  # fmt: skip
         if not torch.isfinite(output.loss.detach()):
             raise TrainingDivergedError(
                 f"the loss is {float(output.loss.detach())} at step {self._position.step} "
@@ -239,7 +269,7 @@ class Pretraining:
         return output
 
     def _views(self, batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """This worker's share of a batch: views (2b, c, h, w), clusters int64 (2b,)."""
+        """This worker's share of a batch: views (2b, c, h, w), clusters int64 (m, 2b)."""
         share = shard(len(batch), self._rank, self._workers)
         seed = np.random.SeedSequence([self.spec.seed, self._position.step]).generate_state(1)
         generator = torch.Generator().manual_seed(int(seed[0]))
@@ -248,7 +278,7 @@ class Pretraining:
             parameters = parameters.select(torch.arange(share.start, share.stop))
         mine = batch[share]
         views = self._policy.apply(self._source.take(mine), parameters)
-        return views, self._clusters[torch.from_numpy(mine)].to(self.device).repeat(2)
+        return views, self._clusters[:, torch.from_numpy(mine)].to(self.device).repeat(1, 2)
 
     def _set_learning_rate(self) -> float:
         optimizer = self.spec.optimizer
@@ -268,6 +298,8 @@ class Pretraining:
             "optimizer": self._optimizer.state_dict(),
             "position": asdict(self._position),
             "history": [asdict(epoch) for epoch in self.history],
+            "clusters": self._clusters if self._alternation is not None else None,
+            "clustered_before": self._clustered_before,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -276,3 +308,15 @@ class Pretraining:
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         position = dict(state["position"])
         self._position = _Position(**{**position, "sums": _Sums(**position["sums"])})
+        if self._alternation is not None:
+            self._use(state["clusters"].numpy())
+            self._clustered_before = state["clustered_before"]
+
+
+def _mean(outputs: Sequence[ClInfoNCEOutput]) -> ClInfoNCEOutput:
+    """The mean over clusterings of the same embeddings."""
+    if len(outputs) == 1:
+        return outputs[0]
+    losses, anchors, alone, positives = zip(*outputs, strict=True)
+    m = len(outputs)
+    return ClInfoNCEOutput(sum(losses) / m, sum(anchors) / m, sum(alone) / m, sum(positives) / m)

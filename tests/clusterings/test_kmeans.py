@@ -125,3 +125,24 @@ def test_refusals(features, n_clusters, message):
 def test_refuses_no_restart():
     with pytest.raises(InputError, match="must be >= 1, got 0, 50"):
         from_kmeans(np.zeros((3, 2)), 1, n_init=0)
+
+
+def test_a_point_alone_in_its_cluster_stays_there():
+    ids = torch.tensor([0, 1, 1, 1])
+    distances = torch.tensor([9.0, 1.0, 3.0, 2.0])
+    assert _lloyd.fill_empty(ids, distances, 4).tolist() == [0, 1, 2, 3]
+    assert _lloyd.fill_empty(ids, torch.zeros(4), 4).tolist() == ids.tolist()
+
+
+def cluster_as_worker(features, n_clusters):
+    _lloyd._BLOCK = 64 * n_clusters  # several blocks for each worker
+    return from_kmeans(features, n_clusters, n_init=2, data_parallel=True).ids
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_several_workers_find_the_same_clusters(gloo, monkeypatch, workers):
+    features, _ = blobs(700, 10, 6, 3.0)
+    monkeypatch.setattr(_lloyd, "_BLOCK", 64 * 9)
+    alone = from_kmeans(features, 9, n_init=2).ids
+    for ids in gloo.run(workers, cluster_as_worker, features, 9):
+        assert np.array_equal(ids, alone)
