@@ -154,7 +154,9 @@ class SweepRun:
     ) -> None:
         proposal = self._running.pop(identity)
         history = [epoch for _, epoch in sorted(self._history.pop(identity).items())]
-        clustering = None if status == "failed" else self._clustering(proposal.spec)
+        # Clusters of the encoder's own features are known to the trial alone, at its end.
+        known = status != "failed" and not proposal.spec.clustering.alternates
+        clustering = self._clustering(proposal.spec) if known else None
         row = {
             **describe_trial(proposal.spec, self.table, clustering, experiment=self.sweep.name),
             **describe_outcome(history, status=status, error=error),
