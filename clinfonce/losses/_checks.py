@@ -83,20 +83,20 @@ def check_count(n: int, smallest: int = 2) -> None:
 
 def check_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
     """Raise InputError unless every row of ``embeddings`` (n, d) is finite and of length 1."""
+    if not len(embeddings):
+        return
+    tolerance = NORM_TOLERANCE[embeddings.dtype]
     with torch.no_grad():
-        norms = torch.linalg.vector_norm(
-            embeddings, dim=1, dtype=torch.promote_types(embeddings.dtype, torch.float32)
+        dtype = torch.promote_types(embeddings.dtype, torch.float32)
+        norms = torch.linalg.vector_norm(embeddings, dim=1, dtype=dtype)
+        shortest, longest = torch.aminmax(norms)
+    # A NaN makes both of them NaN, which compares false.
+    if not (float(shortest) >= 1 - tolerance and float(longest) <= 1 + tolerance):
+        row = int((~((norms - 1).abs() <= tolerance)).nonzero()[0, 0])
+        raise InputError(
+            f"{name} row {row} has length {float(norms[row]):.6g}: every row must be finite and "
+            f"L2-normalised to 1 within {tolerance:g} ({embeddings.dtype})"
         )
-        off = (norms - 1).abs()
-        # A NaN compares false, so "not within" finds it and "outside" would not.
-        bad = ~(off <= NORM_TOLERANCE[embeddings.dtype])
-        if bool(bad.any()):
-            row = int(bad.nonzero()[0, 0])
-            raise InputError(
-                f"{name} row {row} has length {float(norms[row]):.6g}: every row must be finite "
-                f"and L2-normalised to 1 within {NORM_TOLERANCE[embeddings.dtype]:g} "
-                f"({embeddings.dtype})"
-            )
 
 
 def check_ids(clusters: Tensor, name: str = "clusters") -> None:

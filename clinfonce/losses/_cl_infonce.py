@@ -12,7 +12,7 @@ from clinfonce.losses import _checks
 from clinfonce.losses._checks import Form
 from clinfonce.losses._function import differentiable
 from clinfonce.losses._kin import SameCluster
-from clinfonce.losses._tiles import Contrast, Task, add, contrast_out, contrast_sorted
+from clinfonce.losses._tiles import Contrast, Target, Task, add, contrast_out, contrast_sorted
 from clinfonce.losses.collectives import Workers
 
 
@@ -149,19 +149,21 @@ class _Rows(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """The rows of all workers, then those of the memory.
+    """The rows of all workers, n of them, then those of the memory, m.
 
     Attributes:
         embeddings: (n + m, d).
         clusters: int64 (n + m,).
         weights: (n,); the rows of the memory are no anchors.
         instances: int64 (n + m,).
+        n_anchors: n.
     """
 
     embeddings: Tensor
     clusters: Tensor
-    weights: Tensor
+    weights: Tensor | None
     instances: Tensor | None
+    n_anchors: int
 
 
 @dataclass(frozen=True)
@@ -184,32 +186,31 @@ def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Ten
     elif error is not None:
         raise error
     batch, own = _gather(rows, workers)
-    _checks.check_count(len(batch.embeddings))
+    _checks.check_count(batch.n_anchors)
     batch = _with_memory(batch, objective.memory)
-    clusters = SameCluster.of(batch.clusters)
-    positives = clusters.total[: len(batch.weights)]
-    shares = _shares(clusters, batch.weights)
-    if objective.check and not bool(shares.any()):
+    target = _target(batch.clusters, batch)
+    positives = target.kin.total[: batch.n_anchors]
+    if objective.check and not float(target.weights.sum()) > 0:
         raise _checks.no_positive(len(positives))
 
     def part(needs_grad: bool) -> Contrast:
         task = Task(batch.embeddings, own, objective.temperature, needs_grad)
-        loss, gradient = _contrast(task, objective, (clusters, shares), batch)
+        loss, gradient = _contrast(task, objective, target, batch)
         return Contrast(loss, None if gradient is None else gradient[: len(positives)])
 
     return differentiable(rows.embeddings, part, own, workers), positives
 
 
 def _contrast(
-    task: Task, objective: _Objective, target: tuple[SameCluster, Tensor], batch: _Batch
+    task: Task, objective: _Objective, target: Target[SameCluster], batch: _Batch
 ) -> Contrast:
-    views: list[tuple[SameCluster, Tensor]] = []
+    views: list[Target[SameCluster]] = []
     if objective.instance_weight > 0 and batch.instances is not None:
-        images = SameCluster.of(batch.instances)
-        views = [(images, objective.instance_weight * _shares(images, batch.weights))]
+        images = _target(batch.instances, batch)
+        views = [images._replace(weights=images.weights * objective.instance_weight)]
     if objective.form == "out":
         return contrast_out(task, target, *views)
-    result = contrast_sorted(task, *target, objective.form)
+    result = contrast_sorted(task, target, objective.form)
     return add(result, contrast_out(task, *views)) if views else result
 
 
@@ -245,8 +246,8 @@ def _gather(rows: _Rows, workers: Workers) -> tuple[_Batch, slice]:
     weights = None if rows.weights is None else rows.weights.detach().to(dtype)
     present = [each for each in (weights, rows.instances) if each is not None]
     (z, clusters, *rest), own = workers.gather(z, rows.clusters, *present)
-    weights = z.new_ones(len(z)) if weights is None else rest.pop(0)
-    return _Batch(z, clusters, weights, rest[0] if rest else None), own
+    weights = None if weights is None else rest.pop(0)
+    return _Batch(z, clusters, weights, rest[0] if rest else None, len(z)), own
 
 
 def _with_memory(batch: _Batch, memory: tuple[Tensor, Tensor] | None) -> _Batch:
@@ -256,19 +257,26 @@ def _with_memory(batch: _Batch, memory: tuple[Tensor, Tensor] | None) -> _Batch:
     # No image of the memory is a view of one in the batch, so each gets an id of its own.
     strangers = -1 - torch.arange(len(old), device=old.device)
     images = batch.instances
-    return _Batch(
-        torch.cat([batch.embeddings, old.detach().to(batch.embeddings.dtype)]),
-        torch.cat([batch.clusters, old_clusters]),
-        batch.weights,
-        None if images is None else torch.cat([images, strangers]),
+    return batch._replace(
+        embeddings=torch.cat([batch.embeddings, old.detach().to(batch.embeddings.dtype)]),
+        clusters=torch.cat([batch.clusters, old_clusters]),
+        instances=None if images is None else torch.cat([images, strangers]),
     )
 
 
-def _shares(clusters: SameCluster, weights: Tensor) -> Tensor:
-    """The weights (n,) made to sum to 1 over anchors with a positive; 0 for all else, (n + m,)."""
-    shares = weights.new_zeros(len(clusters.total))
-    torch.mul(weights, clusters.total[: len(weights)] > 0, out=shares[: len(weights)])
-    return shares.div_(shares.sum().clamp_min_(torch.finfo(shares.dtype).tiny))
+def _target(ids: Tensor, batch: _Batch) -> Target[SameCluster]:
+    """Attraction within the clusters ``ids``, int64 (n + m,), with weights that sum to 1.
+
+    They are 0 for what has no positive or is no anchor; all are if there is no other.
+    """
+    clusters = SameCluster.of(ids)
+    weights = (clusters.total > 0).to(batch.embeddings.dtype)
+    if batch.weights is not None:
+        weights[: batch.n_anchors] *= batch.weights
+    weights[batch.n_anchors :] = 0
+    weights /= weights.sum().clamp_min_(torch.finfo(weights.dtype).tiny)
+    mutual = batch.weights is None and batch.n_anchors == len(ids)
+    return Target(clusters, weights, mutual)
 
 
 def _with_counts(loss: Tensor, positives: Tensor) -> ClInfoNCEOutput:

@@ -8,7 +8,7 @@ of the gradient, G z and Gᵀ z, are taken at once. Nothing of size n×n is ever
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -64,29 +64,44 @@ class Task:
         return max(_SHORTEST, _GPU_TILE // n)
 
 
-def contrast_out(task: Task, *targets: tuple[Kin, Tensor]) -> Contrast:
-    """Σ over targets (k, w) of Σ_i w_i (log Σ_{j≠i} exp s_ij − Σ_j k_ij s_ij / Σ_j k_ij).
+K = TypeVar("K", bound=Kin, covariant=True)
 
-    Args:
-        task: what to contrast.
-        targets: kernels with the weights (n,) of all embeddings; 0 where nothing attracts.
+
+class Target(NamedTuple, Generic[K]):
+    """What attracts the anchors, in the form "out".
+
+    Attributes:
+        kin: k.
+        weights: w (n,) of all embeddings; 0 where nothing attracts.
+        mutual: whether w_i / Σ_j k_ij is known to be alike for all that attract each other, so
+            that everything is pulled as much as it pulls.
     """
-    weights = torch.stack([shares for _, shares in targets]).sum(0)
+
+    kin: K
+    weights: Tensor
+    mutual: bool
+
+
+def contrast_out(task: Task, *targets: Target[Kin]) -> Contrast:
+    """Σ over the targets of Σ_i w_i (log Σ_{j≠i} exp s_ij − Σ_{j≠i} k_ij s_ij / Σ_{j≠i} k_ij)."""
+    weights = targets[0].weights
+    for target in targets[1:]:
+        weights = weights + target.weights
     loss, gradient = _run(task, task.anchors, weights[task.anchors], log_sum_exp)
-    for kin, shares in targets:
-        loss = loss + _attract(task, kin, shares, gradient)
+    for target in targets:
+        loss = loss + _attract(task, target, gradient)
     return Contrast(loss, gradient)
 
 
-def contrast_sorted(task: Task, clusters: SameCluster, shares: Tensor, form: Form) -> Contrast:
+def contrast_sorted(task: Task, target: Target[SameCluster], form: Form) -> Contrast:
     """Σ_i w_i l_i of a form that looks at single positives: "in" or "sincere"."""
-    ids, order = clusters.ids.sort(stable=True)
+    ids, order = target.kin.ids.sort(stable=True)
     place = torch.empty_like(order)  # of each embedding once sorted
     place[order] = torch.arange(len(order), device=order.device)
     positions, permutation = place[task.anchors].sort()
     tile_form = SortedForm.of(form, ids, positions, task.tile_height)
     ordered = replace(task, embeddings=task.embeddings.index_select(0, order))
-    result = _run(ordered, positions, shares[task.anchors][permutation], tile_form)
+    result = _run(ordered, positions, target.weights[task.anchors][permutation], tile_form)
     if result.gradient is None:
         return result
     return Contrast(result.loss, result.gradient.index_select(0, place))
@@ -100,19 +115,21 @@ def add(left: Contrast, right: Contrast) -> Contrast:
     return Contrast(loss, left.gradient.add_(right.gradient))
 
 
-def _attract(task: Task, kin: Kin, shares: Tensor, gradient: Tensor | None) -> Tensor:
+def _attract(task: Task, target: Target[Kin], gradient: Tensor | None) -> Tensor:
     """−Σ_i w_i Σ_j k_ij s_ij / Σ_j k_ij; its gradient is added to ``gradient``.
 
     The gradient to the anchors alone: it holds what all embeddings, others' anchors included,
     contribute to them, so that the workers' gradients still add up to the whole.
     """
-    z, rows = task.embeddings, task.anchors
-    total = kin.total.to(z.dtype).clamp_min_(torch.finfo(z.dtype).tiny)
-    scale = (shares / total).div_(task.temperature)[:, None]
+    z, rows, kin = task.embeddings, task.anchors, target.kin
+    own = z[rows]
+    total = kin.total.to(z.dtype) * task.temperature
+    scale = (target.weights / total.clamp_min_(torch.finfo(z.dtype).tiny))[:, None]
     pull = kin.gather(z, rows).mul_(scale[rows])  # (a, d)
     if gradient is not None:
-        gradient[rows].sub_(pull).sub_(kin.gather(z * scale, rows))
-    return -torch.dot(z[rows].flatten(), pull.flatten())
+        back = pull if target.mutual else kin.gather(z * scale, rows)
+        gradient[rows].sub_(pull).sub_(back)
+    return -torch.dot(own.flatten(), pull.flatten())
 
 
 def _run(task: Task, anchors: slice | Tensor, weights: Tensor, form: TileForm) -> Contrast:

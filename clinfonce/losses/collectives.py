@@ -65,6 +65,8 @@ class Workers:
 
     def raise_together(self, error: InputError | None, device: torch.device) -> None:
         """Raise one worker's error on all of them: the others would wait for it in vain."""
+        if self.size == 1 and error is None:
+            return
         failures = int(self.sum(torch.tensor(int(error is not None), device=device)))
         if error is not None:
             raise error

@@ -7,7 +7,7 @@ from clinfonce.errors import InputError
 from clinfonce.losses import _checks
 from clinfonce.losses._function import differentiable
 from clinfonce.losses._kin import SharedAttributes
-from clinfonce.losses._tiles import Contrast, Task, contrast_out
+from clinfonce.losses._tiles import Contrast, Target, Task, contrast_out
 from clinfonce.losses.collectives import Workers
 
 
@@ -59,7 +59,9 @@ def soft_cl_infonce(
     shares /= shares.sum().clamp_min(1)
 
     def part(needs_grad: bool) -> Contrast:
-        return contrast_out(Task(z, own, temperature, needs_grad), (kin, shares))
+        return contrast_out(
+            Task(z, own, temperature, needs_grad), Target(kin, shares, mutual=False)
+        )
 
     return differentiable(embeddings, part, own, workers)
 

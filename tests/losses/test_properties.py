@@ -84,6 +84,7 @@ def test_clusters_are_ranked_alike_with_and_without_waiting_for_the_device(clust
 @pytest.mark.parametrize("arrangement", ["random", "all alike", "positives opposite"])
 def test_extreme_temperatures_stay_finite(form, temperature, arrangement):
     z, clusters = unit(16, 4, seed=0, dtype=torch.float32), torch.arange(16) % 5
+    clusters[3] = 9
     if arrangement == "all alike":
         z = z[:1].repeat(16, 1)
     if arrangement == "positives opposite":
