@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from clinfonce.augment import Policy
 from clinfonce.clustering_sources import build_clustering, labels_of
 from clinfonce.clusterings import Clustering
 from clinfonce.config import TrialSpec
-from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable
+from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode, evaluate, knn_accuracy
 from clinfonce.rows import (
@@ -62,11 +62,13 @@ def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
     """
     Policy.named(spec.augmentation)
     _, channels, height, _ = table.images.shape
-    build_model(spec, channels=channels, image_size=height)
     with _threads(spec.threads):
         clustering = build_clustering(spec.clustering, table)
     if not spec.clustering.alternates:  # else it starts with instances
         clustering.check_trainable()
+    build_model(
+        spec, channels=channels, image_size=height, n_clusters=len(np.unique(clustering.ids))
+    )
     BatchSampler(clustering.ids, spec.sampler.batch_size, spec.sampler.images_per_cluster)
     if spec.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device is cuda, but PyTorch sees no CUDA device here: use cpu or auto")
@@ -106,6 +108,7 @@ def run_trial(
             image_shape=(channels, height, width),
             device=device,
             checkpoint=checkpoint,
+            attributes=_shared_attributes(spec, table, clustering),
         )
         for epoch in training.epochs():
             due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
@@ -130,6 +133,24 @@ def run_trial(
         weights,
         spec.encoder.description(channels=channels, image_size=height),
     )
+
+
+def _shared_attributes(
+    spec: TrialSpec, table: ImageTable, clustering: Clustering
+) -> NDArray[np.float32] | None:
+    """A column for each value of each attribute of the clustering, float32 (n, m), 1 where it is.
+
+    So two images share as many columns as they agree in attributes.
+    """
+    if spec.objective.name != "soft_cl_infonce":
+        return None
+    names = cast(list[str], clustering.provenance["attributes"])
+    values = attributes(table, table.rows(TRAIN), names=names, bins=spec.clustering.bins)
+    columns = []
+    for name in names:
+        kinds, codes = np.unique(values[name], return_inverse=True)
+        columns.append(np.eye(len(kinds), dtype=np.float32)[codes])
+    return np.concatenate(columns, axis=1)
 
 
 def _probe(

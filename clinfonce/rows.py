@@ -59,6 +59,7 @@ def describe_outcome(history: Sequence[Epoch], *, status: str, error: str | None
     """The part of a trial's row that its epochs decide, however it ended."""
     train_seconds = sum(epoch.seconds for epoch in history)
     images = sum(epoch.images for epoch in history)
+    data_seconds = sum(epoch.data_seconds for epoch in history)
     return {
         "status": status,
         "error": error,
@@ -67,6 +68,7 @@ def describe_outcome(history: Sequence[Epoch], *, status: str, error: str | None
         "val_knn": next((e.val_knn for e in reversed(history) if e.val_knn is not None), None),
         "train_seconds": train_seconds,
         "images_per_second": images / train_seconds if train_seconds else None,
+        "data_wait_share": data_seconds / train_seconds if train_seconds else None,
     }
 
 
@@ -74,7 +76,7 @@ def describe_epochs(history: Sequence[Epoch], identity: str) -> list[Row]:
     """The rows of the table `epochs`."""
     rows = [{"trial_id": identity, **asdict(epoch)} for epoch in history]
     for row in rows:
-        del row["images"]
+        del row["images"], row["data_seconds"]
     return rows
 
 

@@ -1,9 +1,10 @@
 """Typed specifications of trials and sweeps, and the only reader of YAML."""
 
+from clinfonce.config.clustering import ClusteringSpec
+from clinfonce.config.objective import ObjectiveSpec
 from clinfonce.config.reading import read_experiment, read_sweep
 from clinfonce.config.specification import (
     Choices,
-    ClusteringSpec,
     DataSpec,
     Dimension,
     EncoderSpec,
@@ -11,7 +12,6 @@ from clinfonce.config.specification import (
     ExperimentSpec,
     HeadSpec,
     NamedTrial,
-    ObjectiveSpec,
     OptimizerSpec,
     Range,
     ResourceSpec,

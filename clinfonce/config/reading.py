@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from clinfonce.config.base import Spec
 from clinfonce.config.specification import (
     ExperimentSpec,
     PlacedError,
-    Spec,
     SweepSpec,
     TrialSpec,
 )

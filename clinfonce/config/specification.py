@@ -3,11 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -15,17 +13,9 @@ from pydantic import (
     model_validator,
 )
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-
-
-class Spec(BaseModel):
-    """A part of a specification: frozen, strictly typed, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+from clinfonce.config.base import Count, Names, NonNegative, Positive, Spec
+from clinfonce.config.clustering import ClusteringSpec
+from clinfonce.config.objective import ObjectiveSpec
 
 
 class DataSpec(Spec):
@@ -35,102 +25,14 @@ class DataSpec(Spec):
     root: str | None = None
 
 
-# What each source of clusters needs and takes beside `source`.
-_SOURCE_FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "instances": (frozenset(), frozenset()),
-    "labels": (frozenset(), frozenset()),
-    "attributes": (frozenset(), frozenset({"attributes", "top_k", "bins"})),
-    "column": (frozenset({"column"}), frozenset({"bins"})),
-    "selected": (frozenset({"top_k"}), frozenset({"fraction", "bins", "seed"})),
-    "tags": (frozenset({"column"}), frozenset({"by", "n_clusters", "seed"})),
-    "hierarchy": (frozenset({"column", "level"}), frozenset()),
-    "synthetic": (frozenset({"family", "level"}), frozenset({"seed"})),
-    "kmeans": (
-        frozenset({"n_clusters"}), frozenset({"seed", "features", "every", "warmup"})
-    ),
-}  # fmt: skip
-_Source: TypeAlias = Literal[
-    "instances", "labels", "attributes", "selected", "column", "tags", "hierarchy", "synthetic",
-    "kmeans",
-]  # fmt: skip
-_K: TypeAlias = Annotated[int, Field(ge=2)]
-
-
-class ClusteringSpec(Spec):
-    """Where the cluster ids come from."""
-
-    source: _Source
-    attributes: Names | None = None  # an explicit subset …
-    top_k: Count | None = None  # … or the k attributes of highest entropy
-    bins: Annotated[int, Field(ge=2)] = 2  # quantile bins of a numeric attribute
-    fraction: Annotated[float, Field(gt=0, le=1)] = 0.1  # of the labels, to select attributes by
-    column: str | None = None
-    by: Literal["set", "commonest", "kmeans"] = "set"  # how images with tags are put together
-    level: Annotated[int, Field(ge=0)] | None = None  # of a hierarchy or a synthetic family
-    family: Literal["merged", "split", "permuted"] | None = None  # of a synthetic clustering
-    n_clusters: _K | Annotated[tuple[_K, ...], Field(strict=False, min_length=1)] | None = None
-    # What k-means sees: pixels, a saved encoder (*.safetensors), or while training the features
-    # of the encoder or the embeddings of the head themselves.
-    features: Annotated[str, Field(pattern=r"^(pixels|encoder|head|.+\.safetensors)$")] = "pixels"
-    every: Count = 1  # epochs between two clusterings of the encoder's own features
-    warmup: Annotated[int, Field(ge=0)] = 1  # epochs before the first, on instances
-    seed: int = 0  # of the clustering; the trial's own seed leaves it as it is
-
-    @model_validator(mode="after")
-    def _fields_fit_the_source(self) -> Self:
-        required, optional = _SOURCE_FIELDS[self.source]
-        fields = type(self).model_fields
-        given = {name for name in fields if getattr(self, name) != fields[name].default} - {
-            "source"
-        }
-        if strange := sorted(given - required - optional):
-            allowed = ", ".join(sorted(required | optional)) or "no further field"
-            raise ValueError(f"source {self.source} takes {allowed}, not {', '.join(strange)}")
-        if lacking := sorted(required - given):
-            raise ValueError(f"source {self.source} needs {', '.join(lacking)}")
-        if self.source == "attributes" and (self.attributes is None) == (self.top_k is None):
-            raise ValueError("source attributes needs either attributes (a list) or top_k")
-        if self.source == "tags" and (self.by == "kmeans") != bool(self.all_n_clusters):
-            raise ValueError("n_clusters goes with by: kmeans")
-        if not self.alternates:
-            if isinstance(self.n_clusters, tuple):
-                raise ValueError("several n_clusters go with features: encoder or head")
-            if given & {"every", "warmup"}:
-                raise ValueError("every and warmup go with features: encoder or head")
-        return self
-
-    @property
-    def all_n_clusters(self) -> tuple[int, ...]:
-        """Every K."""
-        if self.n_clusters is None:
-            return ()
-        return self.n_clusters if isinstance(self.n_clusters, tuple) else (self.n_clusters,)
-
-    @property
-    def alternates(self) -> bool:
-        """Whether the clusters are made of the trained encoder's own features."""
-        return self.source == "kmeans" and self.features in ("encoder", "head")
-
-    @property
-    def granularity(self) -> int | None:
-        """How fine the clustering is, where its source has a number for that."""
-        return max(self.all_n_clusters, default=None) or self.top_k or self.level
-
-
-class ObjectiveSpec(Spec):
-    """The loss that pretraining minimises."""
-
-    name: Literal["cl_infonce"] = "cl_infonce"
-    form: Literal["out", "in", "sincere"] = "out"
-    temperature: Positive = 0.2
-
-
 class SamplerSpec(Spec):
     """Which images share a batch."""
 
     batch_size: Annotated[int, Field(ge=2)] = 256  # images, each seen in two views
     # Draw every cluster's images in groups of this size; absent = uniformly, whatever the clusters.
     images_per_cluster: Annotated[int, Field(ge=2)] | None = None
+    # Images of a worker that pass the encoder at a time; absent: all. Memory instead of time.
+    chunk: Count | None = None
 
 
 class EncoderSpec(Spec):
@@ -156,11 +58,12 @@ class HeadSpec(Spec):
 class OptimizerSpec(Spec):
     """How the weights move; the learning rate warms up linearly, then follows a half cosine."""
 
-    name: Literal["adamw", "sgd"] = "adamw"
+    name: Literal["adamw", "sgd", "lars"] = "adamw"
     learning_rate: Positive = 3e-3
     weight_decay: NonNegative = 1e-4
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # SGD only
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of SGD and LARS
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of all steps
+    clip_norm: Positive | None = None  # largest length of the gradient; absent: any
 
 
 class EvaluationSpec(Spec):
@@ -187,6 +90,18 @@ class TrialSpec(Spec):
     workers: Count = 1  # data-parallel processes; the batch is shared out among them
     threads: Count = 1  # CPU threads a worker; sums are ordered by it, so it is part of the row
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the network; losses stay in float32
+    compile: bool = False  # by torch.compile: minutes to start, then quicker steps on a GPU
+
+    @model_validator(mode="after")
+    def _parts_fit_each_other(self) -> Self:
+        objective, source = self.objective.name, self.clustering.source
+        if objective == "soft_cl_infonce" and source != "attributes":
+            raise ValueError(
+                f"objective soft_cl_infonce needs clustering.source attributes, not {source}: "
+                "two images attract as they agree in those"
+            )
+        return self
 
     @model_validator(mode="after")
     def _clusters_are_made_in_time(self) -> Self:
@@ -274,7 +189,9 @@ class SearchSpec(Spec):
 
     trials: Count
     space: Annotated[dict[str, Dimension], Field(min_length=1)]
-    trial: dict[str, Any] = {}  # what searched trials change in the sweep's `trial`
+    trial: dict[str, Any] = Field(
+        default_factory=dict
+    )  # what searched trials change in the sweep's `trial`
     sampler: Literal["tpe", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     # What is maximised, a column of the table `trials` that ends on the validation split.
@@ -322,7 +239,7 @@ class SweepSpec(ExperimentSpec):
     """Many trials on one data set."""
 
     seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (1, 2, 3)
-    fixed: list[NamedTrial] = []
+    fixed: list[NamedTrial] = Field(default_factory=list)
     search: SearchSpec | None = None
     scheduler: SchedulerSpec = SchedulerSpec()
     resources: ResourceSpec = ResourceSpec()

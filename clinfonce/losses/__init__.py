@@ -8,7 +8,7 @@ from clinfonce.losses._cl_infonce import (
     distributed_cl_infonce,
 )
 from clinfonce.losses.collectives import Workers
-from clinfonce.losses.cross_entropy import ClusterCrossEntropy
+from clinfonce.losses.cross_entropy import ClusterCrossEntropy, cluster_cross_entropy
 from clinfonce.losses.memory import ClusterMemory
 from clinfonce.losses.pcl import Prototypes, proto_nce
 from clinfonce.losses.soft import soft_cl_infonce
@@ -23,6 +23,7 @@ __all__ = [
     "Workers",
     "cl_infonce",
     "cl_infonce_terms",
+    "cluster_cross_entropy",
     "distributed_cl_infonce",
     "proto_nce",
     "soft_cl_infonce",

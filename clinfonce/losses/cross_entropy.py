@@ -1,5 +1,6 @@
 """The simplest use of clusters: to classify them."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -40,10 +41,27 @@ class ClusterCrossEntropy(nn.Module):
         Raises:
             InputError: on ids of another length, dtype or range.
         """
-        check_integers(clusters, features, "clusters")
-        if check:
-            check_range(clusters, self.classifier.out_features, "clusters")
-        logits = self.classifier(features)
-        return global_mean(
-            functional.cross_entropy(logits, clusters, reduction="none"), self._workers
+        return cluster_cross_entropy(
+            self.classifier(features), clusters, check=check, workers=self._workers
         )
+
+
+def cluster_cross_entropy(
+    logits: Tensor, clusters: Tensor, *, check: bool = True, workers: Workers | None = None
+) -> Tensor:
+    """Return the mean cross-entropy in nats of a classifier of clusters.
+
+    Args:
+        logits: floating (n, K); half precision is computed in float32.
+        clusters: int64 (n,), 0..K-1.
+        check: whether to check the ids' values; a GPU has to wait for that.
+        workers: who share a batch; None for one.
+
+    Raises:
+        InputError: on ids of another length, dtype or range.
+    """
+    check_integers(clusters, logits, "clusters")
+    if check:
+        check_range(clusters, logits.shape[1], "clusters")
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return global_mean(functional.cross_entropy(wide, clusters, reduction="none"), workers)

@@ -214,6 +214,14 @@ _TRIAL_END = (
         measured=True,
     ),
     Column(
+        "data_wait_share",
+        pa.float64(),
+        "Part of the pretraining in which the network waited for images",
+        "share, 0–1",
+        _CLOCK,
+        measured=True,
+    ),
+    Column(
         "peak_memory_mb",
         pa.float64(),
         "Most memory held: of the device on a GPU, of the process on a CPU",
@@ -247,14 +255,16 @@ _EPOCHS = (
     Column(
         "anchors_without_positive",
         pa.float64(),
-        "Anchors that had no positive and so were left out of the loss",
+        "Anchors that had no positive and so were left out of the loss; null for objectives "
+        "without positives",
         "share, 0–1",
         _TRAINING,
     ),
     Column(
         "positives_per_anchor",
         pa.float64(),
-        "Mean number of positives of an anchor, its own other view among them",
+        "Mean number of positives of an anchor, its own other view among them; null for "
+        "objectives without positives",
         "embeddings",
         _TRAINING,
     ),

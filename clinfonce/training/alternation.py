@@ -19,7 +19,7 @@ from clinfonce.training.images import ImageSource
 
 if TYPE_CHECKING:
     from clinfonce.config import ClusteringSpec
-    from clinfonce.training.loop import ContrastiveModel
+    from clinfonce.training.model import ContrastiveModel
 
 _BATCH = 256  # images that are embedded at a time, whatever the number of workers
 

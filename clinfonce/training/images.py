@@ -1,21 +1,23 @@
-"""Training images where the loop wants them: on the device when they fit, else in the table."""
+"""Training images where the loop wants them: on the device when they fit, else fetched ahead."""
 
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from clinfonce.data.table import Images
+_AHEAD = 2  # batches that threads fetch while the device works
 
 
 class ImageSource:
     """Batches of uint8 images (b, c, h, w) on a device.
 
     Args:
-        images: uint8 (n, c, h, w), an array or packed on disk.
+        images: uint8 (n, c, h, w), perhaps on disk: anything that is indexed like an array.
         rows: int64 (m,), the images that are drawn from, in order.
         device: where batches go.
         device_share: the images stay on the device when they take at most this share of its free
@@ -24,7 +26,7 @@ class ImageSource:
 
     def __init__(
         self,
-        images: "Images",
+        images: Any,
         rows: NDArray[np.int64],
         device: torch.device,
         *,
@@ -35,6 +37,8 @@ class ImageSource:
         size = len(rows) * int(np.prod(images.shape[1:]))
         if device.type == "cuda" and size <= device_share * torch.cuda.mem_get_info(device)[0]:
             self._resident = torch.from_numpy(images[rows]).to(device)
+        in_memory = isinstance(images, np.ndarray) and not isinstance(images, np.memmap)
+        self._at_hand = self._resident is not None or (device.type == "cpu" and in_memory)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -43,7 +47,27 @@ class ImageSource:
         """The images at some places of `rows`: uint8 (len(places), c, h, w) on the device."""
         if self._resident is not None:
             return self._resident[torch.from_numpy(places).to(self._device)]
-        batch = torch.from_numpy(self._images[self._rows[places]])  # indexing copies
-        if self._device.type == "cpu":
-            return batch
-        return batch.pin_memory().to(self._device, non_blocking=True)
+        return self._sent(self._read(places))
+
+    def stream(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
+        """What `take` gives for each of some batches; threads read ahead where that takes time."""
+        if self._at_hand:
+            yield from map(self.take, batches)
+            return
+        pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="images")
+        coming: deque[Future[Tensor]] = deque()
+        try:
+            for number in range(len(batches) + _AHEAD):
+                if number < len(batches):
+                    coming.append(pool.submit(self._read, batches[number]))
+                if number >= _AHEAD:
+                    yield self._sent(coming.popleft().result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _read(self, places: NDArray[np.int64]) -> Tensor:
+        images = torch.from_numpy(self._images[self._rows[places]])  # indexing copies
+        return images.pin_memory() if self._device.type == "cuda" else images
+
+    def _sent(self, images: Tensor) -> Tensor:
+        return images.to(self._device, non_blocking=True)

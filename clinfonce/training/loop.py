@@ -1,10 +1,12 @@
 """Pretraining of an encoder on one clustering: a plain PyTorch loop, on one worker or several."""
 
+import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -14,114 +16,35 @@ from torch.nn.parallel import DistributedDataParallel
 
 from clinfonce.augment import Policy
 from clinfonce.clusterings import Clustering
-from clinfonce.losses import ClInfoNCEOutput, distributed_cl_infonce
-from clinfonce.models import ProjectionHead, build_encoder, synchronize_batch_norm
-from clinfonce.training.alternation import Alternation
+from clinfonce.losses import Workers
+from clinfonce.models import synchronize_batch_norm
+from clinfonce.training.alternation import Alternation, embed
 from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
-from clinfonce.training.distributed import shard, world
+from clinfonce.training.chunks import average_gradients, backward_in_chunks
+from clinfonce.training.distributed import shard
 from clinfonce.training.images import ImageSource
+from clinfonce.training.model import ContrastiveModel, build_model
+from clinfonce.training.objectives import Measured, build_objective
 from clinfonce.training.optimizer import build_optimizer, learning_rate
+from clinfonce.training.progress import Epoch, Position, Sums
 from clinfonce.training.sampler import BatchSampler
 
 if TYPE_CHECKING:
     from clinfonce.config import TrialSpec
+
+__all__ = ["Epoch", "Pretraining", "TrainingDivergedError", "build_model"]
+
+
+# Steps whose losses a GPU may owe before it is made to wait for them.
+_UNSEEN_LOSSES = 16
 
 
 class TrainingDivergedError(RuntimeError):
     """The loss is no longer a finite number."""
 
 
-@dataclass
-class Epoch:
-    """What one epoch of pretraining measured; means are over its steps.
-
-    Attributes:
-        epoch: 1 … epochs.
-        step: optimiser steps since the start of the training.
-        loss: mean objective.
-        learning_rate: of the last step.
-        anchors_without_positive: share of the anchors that were left out of the loss.
-        positives_per_anchor: mean number of positives, the anchor's own other view among them.
-        seconds: wall time.
-        images: seen, each in two views.
-        val_knn: kNN accuracy on the validation split, where the caller measured it.
-    """
-
-    epoch: int
-    step: int
-    loss: float
-    learning_rate: float
-    anchors_without_positive: float
-    positives_per_anchor: float
-    seconds: float
-    images: int
-    val_knn: float | None = None
-
-
-class ContrastiveModel(nn.Module):
-    """An encoder and the projection head that the objective sees it through."""
-
-    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = head
-
-    def forward(self, views: Tensor) -> Tensor:
-        """Float views (n, c, h, w) to unit-length embeddings (n, out_dim)."""
-        embeddings: Tensor = self.head(self.encoder(views))
-        return embeddings
-
-
-def build_model(spec: "TrialSpec", *, channels: int, image_size: int) -> ContrastiveModel:
-    """Build encoder and head with weights drawn from the trial's seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed)
-        encoder = build_encoder(
-            spec.encoder.name,
-            channels=channels,
-            image_size=image_size,
-            stem=spec.encoder.stem,
-            width=spec.encoder.width,
-        )
-        head = ProjectionHead(
-            encoder.feature_dim, spec.head.hidden_dim, spec.head.out_dim, layers=spec.head.layers
-        )
-    return ContrastiveModel(encoder, head)
-
-
-@dataclass
-class _Sums:
-    """Running sums of an epoch, kept in checkpoints so that a resumed epoch reports the same."""
-
-    loss: float = 0.0
-    anchors: float = 0.0
-    alone: float = 0.0
-    positives: float = 0.0
-    steps: int = 0
-    images: int = 0
-    seconds: float = 0.0
-
-    def add(self, output: ClInfoNCEOutput, images: int) -> None:
-        self.loss += float(output.loss.detach())
-        self.anchors += float(output.anchors)
-        self.alone += float(output.anchors_without_positive)
-        self.positives += float(output.positives_per_anchor)
-        self.steps += 1
-        self.images += images
-
-
-@dataclass
-class _Position:
-    """Where the training stands: the next step to take."""
-
-    epoch: int = 0
-    step_of_epoch: int = 0
-    step: int = 0
-    sums: _Sums = field(default_factory=_Sums)
-
-
 class Pretraining:
-    """Cl-InfoNCE pretraining of one encoder.
+    """Pretraining of one encoder with any of the objectives.
 
     Batches, views and initial weights follow from the seed, the epoch and the step alone, so a run
     that is stopped and resumed from a checkpoint ends, on CPU, with the same bits as one that was
@@ -135,6 +58,7 @@ class Pretraining:
         image_shape: (channels, height, width) of the images.
         device: where to train.
         checkpoint: file to resume from and to save to; None = neither.
+        attributes: float32 (n, m), what two training images may share; for soft_cl_infonce.
 
     Attributes:
         encoder: the network that is trained.
@@ -151,17 +75,23 @@ class Pretraining:
         image_shape: tuple[int, int, int],
         device: torch.device,
         checkpoint: Path | None = None,
+        attributes: NDArray[np.float32] | None = None,
     ) -> None:
         self.spec, self.device = spec, device
         self._source = source
         self._alternation = Alternation.of(spec.clustering)
         self._clustered_before = -1  # the epoch that the clusters were made for
         self._checkpoint = checkpoint
-        self._rank, self._workers = world()
+        self._workers = Workers.of()
         self._policy = Policy.named(spec.augmentation)
         self._use(clusters[None])
         channels, height, _ = image_shape
-        model = build_model(spec, channels=channels, image_size=height).to(device)
+        n_clusters = int(clusters.max()) + 1
+        model = build_model(spec, channels=channels, image_size=height, n_clusters=n_clusters).to(
+            device
+        )
+        if self._workers.size > 1:
+            model = cast(ContrastiveModel, synchronize_batch_norm(model))
         self.encoder = model.encoder
         self._model = model
         self._optimizer = build_optimizer(
@@ -171,20 +101,22 @@ class Pretraining:
             weight_decay=spec.optimizer.weight_decay,
             momentum=spec.optimizer.momentum,
         )
-        self._position = _Position()
+        shared = None if attributes is None else torch.tensor(attributes, device=device)
+        self._objective = build_objective(spec, model, self._workers, shared)
+        self._position = Position()
+        self._unseen: list[Tensor] = []
+        self._saved: int | None = None
         self.history: list[Epoch] = []
         if checkpoint is not None and (state := load_checkpoint(checkpoint)) is not None:
             self._restore(state)
-        self._parallel: nn.Module = model
-        if self._workers > 1:
-            self._parallel = DistributedDataParallel(synchronize_batch_norm(model))
+        self._network = self._prepared(model)
 
     @property
     def clustering(self) -> Clustering | None:
         """See the class."""
         if self._alternation is None:
             return None
-        return self._alternation.result(self._clusters.numpy(), self._clustered_before)
+        return self._alternation.result(self._clusters.cpu().numpy(), self._clustered_before)
 
     @property
     def steps(self) -> int:
@@ -200,12 +132,24 @@ class Pretraining:
 
     def save(self) -> None:
         """Write the checkpoint, if there is to be one; the first worker does it for all."""
-        if self._checkpoint is not None and self._rank == 0:
-            save_checkpoint(self._checkpoint, self._state())
+        self._check_losses()
+        if self._checkpoint is not None:
+            self._saved = self._position.step
+            if self._workers.rank == 0:
+                save_checkpoint(self._checkpoint, self._state())
+
+    def _prepared(self, model: ContrastiveModel) -> nn.Module:
+        """What runs: with chunks the encoder alone, else the model, shared and compiled."""
+        running: nn.Module = model
+        if self.spec.sampler.chunk is not None:
+            running = model.encoder
+        elif self._workers.size > 1:
+            running = DistributedDataParallel(model)
+        return cast(nn.Module, torch.compile(running)) if self.spec.compile else running
 
     def _use(self, clusters: NDArray[np.int64]) -> None:
         """Train on these clusters from now on: int64 (m, n), of which the first draw batches."""
-        self._clusters = torch.tensor(clusters)
+        self._clusters = torch.tensor(clusters, device=self.device)
         sampler = self.spec.sampler
         self._sampler = BatchSampler(
             clusters[0], sampler.batch_size, sampler.images_per_cluster, self.spec.seed
@@ -216,69 +160,132 @@ class Pretraining:
         epoch = self._position.epoch
         due = self._alternation is not None and self._alternation.is_due(epoch)
         if self._alternation is not None and due and self._clustered_before < epoch:
-            self._use(self._alternation.cluster(self._model, self._source, epoch))
+            with self._autocast():
+                self._use(self._alternation.cluster(self._model, self._source, epoch))
             self._clustered_before = epoch
 
     def _train_epoch(self) -> Epoch:
         position = self._position
         started = time.perf_counter() - position.sums.seconds
         self._cluster_anew()
-        self._parallel.train()
-        batches = self._sampler.batches(position.epoch)
+        if position.step_of_epoch == 0:
+            self._objective.start_epoch(position.epoch, self._embed)
+        self._model.train()
+        batches = self._sampler.batches(position.epoch)[position.step_of_epoch :]
+        stream = self._source.stream([batch[self._share(len(batch))] for batch in batches])
         rate = 0.0
-        for batch in batches[position.step_of_epoch :]:
+        for batch in batches:
+            waited = time.perf_counter()
+            images = next(stream)
+            position.sums.data_seconds += time.perf_counter() - waited
             rate = self._set_learning_rate()
-            output = self._train_step(batch)
-            position.sums.add(output, len(batch))
+            measured = self._train_step(batch, images)
+            position.sums.add(measured, len(batch))
             position.step += 1
             position.step_of_epoch += 1
             position.sums.seconds = time.perf_counter() - started
+        self._check_losses()
         sums = position.sums
-        self._position = _Position(epoch=position.epoch + 1, step=position.step)
+        loss, alone, positives = sums.means()
+        sums.seconds = time.perf_counter() - started
+        self._position = Position(epoch=position.epoch + 1, step=position.step)
         return Epoch(
             epoch=position.epoch + 1,
             step=position.step,
-            loss=sums.loss / sums.steps,
+            loss=loss,
             learning_rate=rate,
-            anchors_without_positive=sums.alone / (sums.anchors + sums.alone),
-            positives_per_anchor=sums.positives / sums.steps,
+            anchors_without_positive=alone,
+            positives_per_anchor=positives,
             seconds=sums.seconds,
             images=sums.images,
+            data_seconds=sums.data_seconds,
         )
 
-    def _train_step(self, batch: NDArray[np.int64]) -> ClInfoNCEOutput:
-        views, clusters = self._views(batch)
-        embeddings = self._parallel(views)
-        objective = self.spec.objective
-        output = _mean([
-            distributed_cl_infonce(
-                embeddings, ids, temperature=objective.temperature, form=objective.form
-            )
-            for ids in clusters
-        ])  # fmt: skip
-        if not torch.isfinite(output.loss.detach()):
-            raise TrainingDivergedError(
-                f"the loss is {float(output.loss.detach())} at step {self._position.step} "
-                f"(epoch {self._position.epoch + 1}); lower optimizer.learning_rate "
-                f"({self.spec.optimizer.learning_rate}) or raise objective.temperature "
-                f"({objective.temperature})"
-            )
-        self._optimizer.zero_grad(set_to_none=True)
-        output.loss.backward()
-        self._optimizer.step()
-        return output
+    def _share(self, size: int) -> slice:
+        """Which rows of a batch are this worker's."""
+        return shard(size, self._workers.rank, self._workers.size)
 
-    def _views(self, batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """This worker's share of a batch: views (2b, c, h, w), clusters int64 (m, 2b)."""
-        share = shard(len(batch), self._rank, self._workers)
+    def _train_step(self, batch: NDArray[np.int64], images: Tensor | None = None) -> Measured:
+        """Learn from a batch; `images` (b, c, h, w) are this worker's of it, if at hand."""
+        mine = batch[self._share(len(batch))]
+        views = self._views(len(batch), self._source.take(mine) if images is None else images)
+        shown = torch.from_numpy(mine).to(self.device).repeat(2)  # (2b,)
+        self._optimizer.zero_grad(set_to_none=True)
+        measured = self._backward(views, shown, len(batch))
+        self._note_loss(measured.loss)
+        if (longest := self.spec.optimizer.clip_norm) is not None:
+            nn.utils.clip_grad_norm_(self._model.parameters(), longest)
+        self._optimizer.step()
+        with self._autocast():
+            self._objective.end_step(self._model, views, shown)
+        return measured
+
+    def _backward(self, views: Tensor, shown: Tensor, size: int) -> Measured:
+        """Compute the loss of a batch and leave its gradients in the parameters."""
+
+        def through(part: nn.Module, x: Tensor) -> Tensor:
+            with self._autocast():
+                y: Tensor = part(x)
+            return y
+
+        def back(outputs: Tensor) -> Measured:
+            measured = self._objective(outputs, shown, self._clusters)
+            measured.loss.backward()  # type: ignore[no-untyped-call]
+            return measured
+
+        if (chunk := self.spec.sampler.chunk) is None:
+            return back(through(self._network, views))
+        measured = backward_in_chunks(
+            self._model.encoder,
+            partial(through, self._network),
+            views.tensor_split(math.ceil(math.ceil(size / self._workers.size) / chunk)),
+            lambda features: back(through(self._model.head, features)),
+        )
+        average_gradients(self._model, self._workers)
+        return measured
+
+    def _autocast(self) -> torch.autocast:
+        half = self.spec.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
+
+    def _embed(self, network: nn.Module | None = None) -> Tensor:
+        """The outputs (n, d) for all training images, of the network as it is or of another."""
+        with self._autocast():
+            return embed(network or self._model, self._source)
+
+    def _note_loss(self, loss: Tensor) -> None:
+        """Look at the losses, on a GPU now and then: looking makes it wait."""
+        self._unseen.append(loss.detach())
+        if self.device.type == "cpu" or len(self._unseen) == _UNSEEN_LOSSES:
+            self._check_losses(self._position.step + 1)
+
+    def _check_losses(self, end: int | None = None) -> None:
+        """Raise if a loss of the latest steps before step `end` is not finite."""
+        losses, self._unseen = [float(loss) for loss in self._unseen], []
+        end = self._position.step if end is None else end
+        for step, loss in enumerate(losses, end - len(losses)):
+            if not math.isfinite(loss):
+                raise TrainingDivergedError(self._divergence(step, loss))
+
+    def _divergence(self, step: int, loss: float) -> str:
+        last = "no checkpoint was saved before"
+        if self._saved is not None:
+            last = f"the last good checkpoint is {self._checkpoint}, after {self._saved} steps"
+        return (
+            f"the loss is {loss} at step {step} (epoch {self._position.epoch + 1}); {last}; "
+            f"lower optimizer.learning_rate ({self.spec.optimizer.learning_rate}) or raise "
+            f"objective.temperature ({self.spec.objective.temperature})"
+        )
+
+    def _views(self, size: int, images: Tensor) -> Tensor:
+        """Two views float (2b, c, h, w) of this worker's share of a batch."""
         seed = np.random.SeedSequence([self.spec.seed, self._position.step]).generate_state(1)
         generator = torch.Generator().manual_seed(int(seed[0]))
-        parameters = self._policy.sample(len(batch), generator)
-        if self._workers > 1:
+        parameters = self._policy.sample(size, generator)
+        if self._workers.size > 1:
+            share = self._share(size)
             parameters = parameters.select(torch.arange(share.start, share.stop))
-        mine = batch[share]
-        views = self._policy.apply(self._source.take(mine), parameters)
-        return views, self._clusters[:, torch.from_numpy(mine)].to(self.device).repeat(1, 2)
+        return self._policy.apply(images, parameters)
 
     def _set_learning_rate(self) -> float:
         optimizer = self.spec.optimizer
@@ -298,7 +305,8 @@ class Pretraining:
             "optimizer": self._optimizer.state_dict(),
             "position": asdict(self._position),
             "history": [asdict(epoch) for epoch in self.history],
-            "clusters": self._clusters if self._alternation is not None else None,
+            "objective": self._objective.state(),
+            "clusters": self._clusters.cpu() if self._alternation is not None else None,
             "clustered_before": self._clustered_before,
         }
 
@@ -307,16 +315,21 @@ class Pretraining:
         self._optimizer.load_state_dict(state["optimizer"])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         position = dict(state["position"])
-        self._position = _Position(**{**position, "sums": _Sums(**position["sums"])})
+        self._position = Position(**{**position, "sums": Sums(**position["sums"])})
+        self._saved = self._position.step
+        self._objective.restore(_on(self.device, state["objective"]))
         if self._alternation is not None:
             self._use(state["clusters"].numpy())
             self._clustered_before = state["clustered_before"]
 
 
-def _mean(outputs: Sequence[ClInfoNCEOutput]) -> ClInfoNCEOutput:
-    """The mean over clusterings of the same embeddings."""
-    if len(outputs) == 1:
-        return outputs[0]
-    losses, anchors, alone, positives = zip(*outputs, strict=True)
-    m = len(outputs)
-    return ClInfoNCEOutput(sum(losses) / m, sum(anchors) / m, sum(alone) / m, sum(positives) / m)
+def _on(device: torch.device, state: Any) -> Any:
+    """A state with its tensors on a device."""
+    match state:
+        case Tensor():
+            return state.to(device)
+        case dict():
+            return {key: _on(device, value) for key, value in state.items()}
+        case list() | tuple():
+            return [_on(device, value) for value in state]
+    return state

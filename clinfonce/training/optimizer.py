@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from clinfonce.training.lars import LARS
+
 
 def learning_rate(step: int, *, steps: int, peak: float, warmup: float) -> float:
     """The learning rate of a step: linear warm-up to `peak`, then half a cosine down to 0.
@@ -28,7 +30,7 @@ def learning_rate(step: int, *, steps: int, peak: float, warmup: float) -> float
 
 def build_optimizer(
     model: nn.Module,
-    name: Literal["adamw", "sgd"],
+    name: Literal["adamw", "sgd", "lars"],
     *,
     learning_rate: float,
     weight_decay: float,
@@ -42,4 +44,13 @@ def build_optimizer(
     ]
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
+    if name == "lars":
+        return LARS(groups, lr=learning_rate, momentum=momentum)
+    on_gpu = all(p.is_cuda for p in trained)  # on CPUs the fused form only adds other rounding
+    return torch.optim.SGD(
+        groups,
+        lr=learning_rate,
+        momentum=momentum,
+        nesterov=momentum > 0,
+        fused=True if on_gpu else None,
+    )
