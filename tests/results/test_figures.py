@@ -93,7 +93,7 @@ def test_above_chance_moves_marks_left() -> None:
 
 def test_end_points_and_the_chosen_one_are_named() -> None:
     words = re.findall(r'class="name"[^>]*>([^<]+)<', figures.information_plane(ROWS, chosen="b"))
-    assert sorted(words) == ["InfoNCE", "SupCon", "b"]
+    assert sorted(words) == ["InfoNCE", "SupCon", "best auxiliary"]
 
 
 points = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=12)

@@ -12,7 +12,6 @@ from clinfonce.results.figures.common import (
     known,
     mark_row,
     nothing,
-    shortened,
     source_legend,
 )
 from clinfonce.results.figures.svg import Frame
@@ -121,7 +120,6 @@ def _names(
     """Names beside the end points and the chosen clustering, moved apart where they overlap."""
     parts: list[str] = []
     taken: list[float] = []
-    longest = 26 if f.width < 500 else 40
     for row, x, y in placed:
         if not row.is_end_point and row.clustering_id != chosen:
             continue
@@ -129,9 +127,9 @@ def _names(
         while any(abs(at_y - other) < 15 for other in taken):
             at_y -= 15
         taken.append(at_y)
-        left = at_x + 13 + 8 * len(shortened(row.name, longest)) > f.x.end
+        name = row.name if row.is_end_point else "best auxiliary"  # its own is long
+        left = at_x + 13 + 8 * len(name) > f.x.end
         anchor, offset = ("end", -13) if left else ("start", 13)
-        name = shortened(row.name, longest)
         parts.append(svg.text(at_x + offset, at_y + 4, name, class_="name", text_anchor=anchor))
     return "".join(parts)
 
