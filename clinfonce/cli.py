@@ -237,7 +237,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
     for line in made.summary:
         print(line)
     print(f"\nTrain on it, in a specification:  data: {{name: {made.folder}}}")
-    if made.table.labels is not None and made.table.columns:
+    is_local = "://" not in made.folder
+    if is_local and made.table.labels is not None and made.table.columns:
         table = f"{made.folder}/table.parquet --clusters all --label label"
         print(f"What its columns are worth:       clinfonce information {table}")
     return 0

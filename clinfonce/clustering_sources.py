@@ -19,7 +19,7 @@ from clinfonce.training.alternation import Alternation
 from clinfonce.training.checkpoint import load_encoder
 
 T = TypeVar("T")
-_BLOCK = 2048  # images whose pixels are in the memory at a time
+_BLOCK = 1 << 26  # bytes of pixels that are in the memory at a time
 
 
 def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
@@ -126,5 +126,6 @@ def _kmeans(spec: ClusteringSpec, table: ImageTable, rows: NDArray[np.int64]) ->
 
 
 def _features(encoder: nn.Module, table: ImageTable, rows: NDArray[np.int64]) -> torch.Tensor:
-    parts = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
+    block = max(1, _BLOCK // table.images[:1].nbytes)
+    parts = np.array_split(rows, max(1, -(-len(rows) // block)))
     return torch.cat([encode(encoder, torch.from_numpy(table.images[part])) for part in parts])

@@ -31,7 +31,7 @@ from clinfonce.training.images import ImageSource
 from clinfonce.training.loop import Epoch, Pretraining, build_model
 from clinfonce.training.sampler import BatchSampler
 
-_BLOCK = 2048  # images whose pixels are in the memory at a time
+_BLOCK = 1 << 26  # bytes of pixels that are in the memory at a time
 
 
 @dataclass
@@ -184,7 +184,8 @@ def _features(
     encoder: nn.Module, table: ImageTable, rows: NDArray[np.int64], device: torch.device
 ) -> Tensor:
     """Features (m, d), block by block, so that the pixels need not fit into the memory."""
-    parts = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
+    block = max(1, _BLOCK // table.images[:1].nbytes)
+    parts = np.array_split(rows, max(1, -(-len(rows) // block)))
     images = (torch.from_numpy(table.images[part]) for part in parts)
     return torch.cat([encode(encoder, block, device=device) for block in images])
 

@@ -42,6 +42,8 @@ class Place:
             files, path = fs.FileSystem.from_uri(given)
         except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise InputError(f"{given}: {_first_line(error)}") from None
+        if not path.strip("/"):
+            raise InputError(f"{given}: names no folder, such as s3://bucket/folder")
         return cls(given, files, path.rstrip("/"), isinstance(files, fs.LocalFileSystem))
 
     def file(self, name: str) -> str:
@@ -111,7 +113,7 @@ class Place:
             return question()
         except FileNotFoundError as error:
             raise InputError(f"{self.text}: no such file: {_first_line(error)}") from None
-        except OSError as error:
+        except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
             raise InputError(f"{self.text}: {_first_line(error)}") from None
 
 
