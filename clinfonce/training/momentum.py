@@ -47,13 +47,15 @@ class MomentumMemory:
 
         Args:
             model: the network that is trained.
-            views: float (r, c, h, w), this worker's.
-            images: int64 (r,), which training image each view shows.
+            views: float (2b, c, h, w), this worker's first views, then the second.
+            images: int64 (2b,), which training image each view shows.
         """
         followed = [p.detach() for p in model.parameters()]
         torch._foreach_lerp_(list(self.model.parameters()), followed, 1 - self._momentum)
         self.model.train()
-        self._queue.push(self.model(views), images)
+        # View by view: joined rows then lie as on one worker, and the same ones are dropped.
+        for part, shown in zip(self.model(views).chunk(2), images.chunk(2), strict=True):
+            self._queue.push(part, shown)
 
     def state(self) -> dict[str, Any]:
         """Everything to go on from, for a checkpoint."""
