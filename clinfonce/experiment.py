@@ -157,12 +157,12 @@ def _probe(
     encoder: nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
 ) -> dict[str, float | None]:
     """Every accuracy of the trial; the one place where the test split is used."""
-    parts: dict[str, Tensor] = {}
-    for name, split in (("train", TRAIN), ("val", VALIDATION), ("test", TEST)):
+    parts: list[Tensor] = []
+    for split in (TRAIN, VALIDATION, TEST):
         rows = table.rows(split)
-        parts[f"{name}_x"] = _features(encoder, table, rows, device)
-        parts[f"{name}_y"] = torch.from_numpy(labels_of(table, rows)).to(device)
-    return evaluate(**parts, draws=spec.evaluation.draws, k=spec.evaluation.neighbors)
+        parts.append(_features(encoder, table, rows, device))
+        parts.append(torch.from_numpy(labels_of(table, rows)).to(device))
+    return evaluate(*parts, draws=spec.evaluation.draws, k=spec.evaluation.neighbors)
 
 
 def _validation_knn(

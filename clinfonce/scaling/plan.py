@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from clinfonce.config import SweepSpec, TrialSpec, trial_id
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -190,10 +190,11 @@ class Plan:
     def _best(self, count: int) -> list[Record]:
         assert self._sweep.search is not None
         metric = self._sweep.search.metric
-        complete = [r for r in self._searched if r.row and r.row["status"] == "complete"]
-        ranked = sorted(complete, key=lambda r: (-r.row[metric], r.proposal.number))
+        ended = [(record.row, record) for record in self._searched if record.row is not None]
+        complete = [(row[metric], record) for row, record in ended if row["status"] == "complete"]
+        ranked = sorted(complete, key=lambda pair: (-pair[0], pair[1].proposal.number))
         best: dict[str, Record] = {}
-        for record in ranked:  # a replicate is the same configuration
+        for _, record in ranked:  # a replicate is the same configuration
             configuration = record.proposal.spec.model_copy(update={"seed": 0}).model_dump_json()
             best.setdefault(configuration, record)
         return list(best.values())[:count]

@@ -142,7 +142,7 @@ def test_two_workers_make_the_curve_of_one(tmp_path):
         specification = tmp_path / f"workers-{workers}.yaml"
         specification.write_text(
             SWEEP.split("seeds:")[0] + f"  workers: {workers}\nseeds: [1]\n"
-            "fixed: [{name: loops, trial: {clustering: {source: attributes, attributes: [loop]}}}]\n"
+            "fixed: [{name: loops, trial: {clustering: {source: column, column: loop}}}]\n"
         )
         home = tmp_path / f"results-{workers}"
         sweep(specification, home)
