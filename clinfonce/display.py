@@ -31,6 +31,8 @@ class SweepDisplay:
             TextColumn("trials{task.fields[note]}"),
             console=self._console,
             disable=not self._console.is_terminal,
+            redirect_stdout=False,  # what libraries print belongs into the log
+            redirect_stderr=False,
         )
         self._task = self._bar.add_task("starting", total=None, note="")
 
