@@ -89,6 +89,16 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     information.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
 
+    views = _command(commands, "views", _views, "write a picture of what augmentation does", False)
+    views.add_argument("spec", metavar="SPEC", nargs="?", help="YAML file of a sweep or a trial")
+    views.add_argument("--policy", metavar="NAME", help="augmentation; default: the SPEC's")
+    views.add_argument("--data", metavar="NAME", help="data set; default: the SPEC's")
+    views.add_argument("--out", metavar="FILE", default="views.png", help="default views.png")
+
+    export = _command(commands, "export", _export, "write a trial's encoder for use elsewhere")
+    export.add_argument("trial", metavar="TRIAL_ID", help="trial_id, or how it begins")
+    export.add_argument("--out", metavar="FILE", required=True, help=".safetensors or .onnx")
+
     relate = _command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
     report = _command(commands, "report", _report, "write the result page, one HTML file")
     report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
@@ -305,6 +315,22 @@ def _information_row(column: Any) -> list[Any]:
     ]
 
 
+def _views(arguments: argparse.Namespace) -> int:
+    from clinfonce.views import views
+
+    path = views(arguments.spec, arguments.policy, arguments.data, arguments.out)
+    print(json.dumps(str(path)) if arguments.json else path)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from clinfonce.export import export_encoder
+
+    path = export_encoder(arguments.results, arguments.trial, arguments.out)
+    print(json.dumps(str(path)) if arguments.json else path)
+    return 0
+
+
 def _relate(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
@@ -352,25 +378,9 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from clinfonce.display import write_rows
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(names):
-        values = [row[number] for row in rows if row[number] is not None]
-        numeric = all(isinstance(value, int | float) for value in values)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*[_cell(value) for value in row])
-    width = None if sys.stdout.isatty() else 10_000  # whole rows in files and pipes
-    Console(highlight=False, markup=False, width=width).print(shown)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    write_rows(sys.stdout, names, rows)
 
 
 def _percent(mean: float, spread: float | None) -> str:

@@ -1,11 +1,13 @@
 """What long work shows: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
 
 Row = Mapping[str, Any]
 
@@ -144,3 +146,22 @@ def _duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def write_rows(stream: IO[str], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a table, numbers to the right; whole rows in files and pipes."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(names):
+        values = [row[number] for row in rows if row[number] is not None]
+        numeric = all(isinstance(value, int | float) for value in values)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*[_cell(value) for value in row])
+    width = None if stream.isatty() else 10_000
+    Console(file=stream, highlight=False, markup=False, width=width).print(shown)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "clustering_sources": LOW | MIDDLE | {"training", "evaluation"},
     "experiment": LOW | MIDDLE | {"training", "evaluation", "rows", "clustering_sources"},
     "single": LOW | MIDDLE | {"training", "rows", "experiment", "results"},
+    "views": LOW | MIDDLE,
+    "export": LOW | MIDDLE | {"training"},
     "scaling": LOW | MIDDLE | {"training", "evaluation", "rows", "experiment", "results"},
     "display": set(),
 }

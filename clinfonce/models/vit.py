@@ -47,7 +47,7 @@ class VisionTransformer(Encoder):
     def forward(self, images: Tensor) -> Tensor:
         """Return features (n, dim) of images (n, c, h, w)."""
         patches = self.patch_embed(images)  # (n, patches, dim)
-        tokens = torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), 1)
+        tokens = torch.cat((self.cls_token.expand(patches.shape[0], -1, -1), patches), 1)
         states = self.blocks(tokens + self.pos_embed)
         features: Tensor = self.norm(states[:, 0])
         return features
