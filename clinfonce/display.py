@@ -79,7 +79,8 @@ class SweepDisplay:
             case "stopped":
                 return f"{name} stopped at epoch {row['epochs_run']} with {row['val_knn']:.1%}"
             case _:
-                return f"{name} reached {row[self._metric]:.1%}"
+                value = row[self._metric]
+                return f"{name} ended" if value is None else f"{name} reached {value:.1%}"
 
     def _note(self) -> str:
         parts = []

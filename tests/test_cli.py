@@ -145,6 +145,14 @@ def test_sweep_refuses_before_anything_is_written(tmp_path, capsys):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_metric_that_is_no_column_is_refused(tmp_path, capsys):
+    space = "space: {objective.temperature: {low: 0.1, high: 1.0}}"
+    bad = TRIAL + f"search: {{trials: 2, metric: val_accuracy, {space}}}\n"
+    line = refused(capsys, "sweep", write(tmp_path, bad), "--results", tmp_path / "results")
+    assert "'val_accuracy'" in line
+    assert "val_linear_top1_5" in line
+
+
 def test_a_sweep_with_another_specification_is_refused(tmp_path, capsys):
     text = TRIAL + "fixed: [{name: a, trial: {}}]\n"
     home = tmp_path / "results"

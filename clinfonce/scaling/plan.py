@@ -192,7 +192,8 @@ class Plan:
         metric = self._sweep.search.metric
         ended = [(record.row, record) for record in self._searched if record.row is not None]
         complete = [(row[metric], record) for row, record in ended if row["status"] == "complete"]
-        ranked = sorted(complete, key=lambda pair: (-pair[0], pair[1].proposal.number))
+        known = [(value, record) for value, record in complete if value is not None]
+        ranked = sorted(known, key=lambda pair: (-pair[0], pair[1].proposal.number))
         best: dict[str, Record] = {}
         for _, record in ranked:  # a replicate is the same configuration
             configuration = record.proposal.spec.model_copy(update={"seed": 0}).model_dump_json()

@@ -17,8 +17,9 @@ from clinfonce import data
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
 from clinfonce.data import TRAIN, ImageTable, attributes
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, unknown_name
 from clinfonce.experiment import check_trial
+from clinfonce.results.schema import TABLES
 from clinfonce.results.store import Store
 from clinfonce.rows import (
     Row,
@@ -250,6 +251,7 @@ def prepare_sweep(sweep: SweepSpec, home: Path, *, fresh: bool = False) -> tuple
     """
     root = None if sweep.data.root is None else Path(sweep.data.root)
     table = data.load(sweep.data.name, root=root)
+    _check_metric(sweep)
     for trial in _always_run(sweep):
         check_trial(trial, table)
     store = Store.create(home)
@@ -280,6 +282,14 @@ def run_sweep(
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:
     """A trial of each kind that the sweep runs whatever its search proposes."""
     return [sweep.fixed_trial(named, sweep.seeds[0]) for named in sweep.fixed] or [sweep.trial]
+
+
+def _check_metric(sweep: SweepSpec) -> None:
+    known = [
+        c.name for c in TABLES["trials"] if c.name.startswith("val_") and c.name[-4:] != "_std"
+    ]
+    if sweep.search is not None and sweep.search.metric not in known:
+        raise InputError(unknown_name("search.metric", sweep.search.metric, known))
 
 
 def _share_of_a_worker(sweep: SweepSpec, available: Mapping[str, float]) -> tuple[float, float]:
