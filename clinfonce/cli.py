@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clinfonce import __version__
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from clinfonce.config import SweepSpec
@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"clinfonce: {error}", file=sys.stderr)
         return 2
+    except RunError as error:
+        print(f"clinfonce: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("clinfonce: interrupted", file=sys.stderr)
         return 1

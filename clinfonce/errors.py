@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises, and how it names what exists."""
+"""The exceptions whose message is for a person, and how one names what exists."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,13 @@ class InputError(ValueError):
 
     The message is one line for a person: what was wrong, the value, where, what is allowed. The
     command line prints it without a traceback and ends with status 2.
+    """
+
+
+class RunError(RuntimeError):
+    """A run cannot go on, through no mistake in what the user gave.
+
+    The message is one line for a person, as of `InputError`; the command line ends with status 1.
     """
 
 

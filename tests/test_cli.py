@@ -131,6 +131,15 @@ def test_a_clustering_that_teaches_nothing_is_refused_with_what_to_do(tmp_path, 
         check_trial(spec, changed)
 
 
+def test_a_training_that_diverges_ends_in_one_line_with_status_1(tmp_path, capsys):
+    wild = "epochs: 2\n  optimizer: {name: sgd, learning_rate: 1e30, warmup: 0.0}"
+    text = TRIAL.replace("epochs: 2", wild)
+    assert main(["pretrain", write(tmp_path, text), "--results", str(tmp_path / "results")]) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("clinfonce: the loss is")
+    assert "optimizer.learning_rate" in line
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.tex").write_text("years of work")
     line = refused(capsys, "pretrain", write(tmp_path), "--results", tmp_path)

@@ -17,7 +17,7 @@ from clinfonce import data
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
 from clinfonce.data import TRAIN, ImageTable, attributes
-from clinfonce.errors import InputError, unknown_name
+from clinfonce.errors import InputError, RunError, unknown_name
 from clinfonce.experiment import check_trial
 from clinfonce.results.schema import TABLES
 from clinfonce.results.store import Store
@@ -275,7 +275,7 @@ def run_sweep(
             with tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch:
                 _tune(run, home, Path(scratch), _Proposals(run, cpus, gpus, limit))
     if run.is_hopeless:
-        raise RuntimeError(f"{_LOST_IN_A_ROW} trials in a row lost their process; see the log")
+        raise RunError(f"{_LOST_IN_A_ROW} trials in a row lost their process; the log says more")
     return run.plan.rows
 
 

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from clinfonce.augment import Policy
 from clinfonce.clusterings import Clustering
+from clinfonce.errors import RunError
 from clinfonce.losses import Workers
 from clinfonce.models import synchronize_batch_norm
 from clinfonce.training.alternation import Alternation, embed
@@ -39,7 +40,7 @@ __all__ = ["Epoch", "Pretraining", "TrainingDivergedError", "build_model"]
 _UNSEEN_LOSSES = 16
 
 
-class TrainingDivergedError(RuntimeError):
+class TrainingDivergedError(RunError):
     """The loss is no longer a finite number."""
 
 
