@@ -36,7 +36,7 @@ class Skips:
 
     def add(self, reason: str, message: str, times: int = 1) -> None:
         if not self.allowed:
-            raise InputError(f"{message}; skip_bad leaves such rows out")
+            raise InputError(f"{message}; --skip-bad (skip_bad) leaves such rows out")
         self.counts[reason] += times
         self.examples.setdefault(reason, message)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -168,9 +169,15 @@ def prepare_texts(
     if announce is not None:
         announce(known.columns)
     packing = Packing(root, texts, candidates, work, image_size, kept_as)
-    done = packing.run(skips, threads or os.cpu_count() or 1, progress)
-    if not done.kept:
-        raise InputError(f"{texts.file}: not one image could be read")
+    try:
+        done = packing.run(skips, threads or os.cpu_count() or 1, progress)
+        if not done.kept:
+            raise InputError(f"{texts.file}: not one image could be read")
+    except InputError:
+        if work.is_local:
+            with suppress(OSError):  # it holds shards, from which the work goes on
+                Path(work.path).rmdir()
+        raise
     if len(done.kept) < len(candidates):
         known = _describe_kept(texts.take(done.kept), known, skips)
     table = _as_table(place, known, done, (3, image_size, image_size), kept_as)

@@ -1,0 +1,128 @@
+"""Packing beside decoding alone, and how fast packed images are read.
+
+    python benchmarks/packing.py --out benchmarks/results/packing.csv
+
+Images are JPEG files of smooth noise. "decode" opens and resizes every file with the same threads
+and keeps nothing; "pack" is `clinfonce.data.prepare_folder`. Reading takes random batches of 256,
+as pretraining does; the files are in the page cache.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import PIL
+import pyarrow
+from PIL import Image
+
+from clinfonce.data import load, prepare_folder
+from clinfonce.data._decode import decode
+
+CASES = [(32, "raw"), (64, "raw"), (224, "encoded")]  # pixels a side, how they are kept
+SIDE = 256  # of the files
+
+
+def make_files(root, n):
+    rng = np.random.default_rng(0)
+    root.mkdir()
+    lines = ["path,label"]
+    for i in range(n):
+        small = rng.integers(0, 256, (16, 16, 3), np.uint8)
+        picture = Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        picture.save(root / f"{i}.jpg", quality=90)
+        lines.append(f"{i}.jpg,{i % 5}")
+    (root.parent / "table.csv").write_text("\n".join(lines))
+
+
+def decode_seconds(files, size, threads):
+    start = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda file: decode(file, size).shape, files):
+            pass
+    return time.perf_counter() - start
+
+
+def pack_seconds(root, out, size, storage, threads):
+    start = time.perf_counter()
+    prepare_folder(
+        root, root.parent / "table.csv", out, image_size=size, storage=storage, threads=threads
+    )
+    return time.perf_counter() - start
+
+
+def read_rate(folder, seconds=1.0):
+    """Images a second in random batches of 256."""
+    images = load(folder).images
+    rng = np.random.default_rng(0)
+    images[:256]
+    start, n = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        n += len(images[rng.integers(0, len(images), 256)])
+    return n / (time.perf_counter() - start)
+
+
+def measure(case, root, files, threads, repetitions):
+    size, storage = case
+    decoding, packing, reading = [], [], []
+    for turn in range(repetitions):
+        out = root.parent / f"{size}-{turn}"
+        decoding.append(decode_seconds(files, size, threads))
+        packing.append(pack_seconds(root, out, size, storage, threads))
+        reading.append(read_rate(out))
+    n = len(files)
+    ratio = statistics.median(d / p for d, p in zip(decoding, packing, strict=True))
+    return {
+        "pixels": size, "storage": storage, "images": n, "threads": threads,
+        "repetitions": repetitions,
+        "decode_images_per_s": round(n / statistics.median(decoding)),
+        "pack_images_per_s": round(n / statistics.median(packing)),
+        "pack_to_decode_ratio": round(ratio, 3),
+        "read_images_per_s": round(statistics.median(reading)),
+    }  # fmt: skip
+
+
+def machine():
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
+    return {
+        "cpu": f"{model}, {os.cpu_count()} cores",
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "pillow": PIL.__version__,
+        "pyarrow": pyarrow.__version__,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/packing.csv"))
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "images"
+        make_files(root, options.images)
+        files = sorted(root.iterdir())
+        for case in CASES:
+            found = measure(case, root, files, options.threads, options.repetitions)
+            rows.append(found | machine())
+            print(rows[-1], flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with options.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
