@@ -1,4 +1,4 @@
-"""The code of docs/your-own-data.md, run as it stands."""
+"""The commands and the code of docs/your-own-data.md, run as they stand."""
 
 import csv
 import re
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from clinfonce.cli import main
 
 GUIDE = Path(__file__).parents[2] / "docs" / "your-own-data.md"
 
@@ -26,6 +28,12 @@ def test_guide(tmp_path, monkeypatch, capsys):
             Path("photos/birds").mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (9, 9)).save(f"photos/{row['path']}")
             writer.writerow(row)
+    commands = re.findall(r"^clinfonce (?!:)(\w.*)$", text, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["prepare", "information"]
+    for command in commands:
+        assert main(command.split()) == 0
+    Path("birds.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    assert main(["pretrain", "birds.yaml"]) == 0
     scope = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(block, scope)
