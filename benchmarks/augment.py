@@ -133,7 +133,7 @@ def machine() -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="CSV file to write")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/augment.csv"))
     parser.add_argument("--repetitions", type=int, default=9)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -143,11 +143,11 @@ def main() -> None:
         for size in SIZES:
             rows.append(compare(name, size, arguments.repetitions) | about)
             print({k: v for k, v in rows[-1].items() if k not in about}, flush=True)
-    if arguments.out:
-        with arguments.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def compare(name, threads):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="CSV file to write")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/probe.csv"))
     parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -135,11 +135,11 @@ def main():
     for name in arguments.sizes:
         rows.append(compare(name, arguments.threads))
         print(rows[-1], flush=True)
-    if arguments.out:
-        with arguments.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

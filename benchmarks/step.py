@@ -6,8 +6,9 @@
 projection head, Cl-InfoNCE, backward, optimiser. "bare" is the same encoder's forward and backward
 on as many ready views. They take turns on one thread; the ratio is of medians of CPU seconds, which
 other work on the machine disturbs least. "workers" compares one process on one core with two gloo
-processes, one core each, on the same batches: images a second of wall time, so only an idle machine
-gives a fair figure; the load before is in the table.
+processes, one core each, on the same batches. "ratio" is of wall time, which only an idle machine
+gives fairly (the load before is in the table); "cpu_ratio" is of CPU seconds a worker, without the
+time that it waits for the other, and so what an idle machine could give at most.
 """
 
 import argparse
@@ -95,34 +96,39 @@ def worker(rank: int, size: int, store: str, batch: int, repetitions: int, answe
     training = pretraining(batch, "large")
     rows = np.arange(batch)
     training._train_step(rows)
-    times = []
+    times, busy = [], []
     for _ in range(repetitions):
         start = time.perf_counter()
-        training._train_step(rows)
+        busy.append(cpu_seconds(lambda: training._train_step(rows)))
         times.append(time.perf_counter() - start)
     if rank == 0:
-        Path(answer).write_text(str(statistics.median(times)))
+        Path(answer).write_text(f"{statistics.median(times)} {statistics.median(busy)}")
     if size > 1:
         dist.destroy_process_group()
 
 
-def images_per_second(size: int, batch: int, repetitions: int) -> float:
+def seconds_of_a_step(size: int, batch: int, repetitions: int) -> tuple[float, float]:
+    """Wall time and CPU time of the first worker."""
     with tempfile.TemporaryDirectory() as folder:
         answer = str(Path(folder) / "answer")
         arguments = (size, str(Path(folder) / "store"), batch, repetitions, answer)
         mp.spawn(worker, arguments, nprocs=size)
-        return batch / float(Path(answer).read_text())
+        wall, busy = Path(answer).read_text().split()
+        return float(wall), float(busy)
 
 
 def two_workers_beside_one(batch: int, repetitions: int) -> dict[str, object]:
-    one, two = (images_per_second(size, batch, repetitions) for size in (1, 2))
+    (one, one_busy), (two, two_busy) = (
+        seconds_of_a_step(size, batch, repetitions) for size in (1, 2)
+    )
     return {
         "what": "workers",
         "stem": "large",
         "batch": batch,
-        "one_images_per_s": round(one, 1),
-        "two_images_per_s": round(two, 1),
-        "ratio": round(two / one, 3),
+        "one_images_per_s": round(batch / one, 1),
+        "two_images_per_s": round(batch / two, 1),
+        "ratio": round(one / two, 3),
+        "cpu_ratio": round(one_busy / two_busy, 3),
     }
 
 
