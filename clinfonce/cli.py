@@ -269,8 +269,11 @@ def _print_columns(columns: Any) -> None:
     if columns:
         print("Types of the columns (change one with --type COLUMN=KIND):", flush=True)
         _print_rows(
-            ["column", "type", "missing", "for example"],
-            [[c.name, c.kind, int((~c.present).sum()), c.example] for c in columns.values()],
+            ["column", "type", "values", "missing", "for example"],
+            [
+                [c.name, c.kind, c.n_values, int((~c.present).sum()), c.example]
+                for c in columns.values()
+            ],
         )
 
 

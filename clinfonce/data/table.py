@@ -85,6 +85,11 @@ class Column:
         return np.ones(len(self.values), dtype=np.bool_) if self.missing is None else ~self.missing
 
     @property
+    def n_values(self) -> int:
+        """How many different known values there are."""
+        return len(set(self.values[self.present].tolist()))
+
+    @property
     def example(self) -> str:
         """The first known value, for people."""
         known = np.flatnonzero(self.present)
