@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clinfonce.data import shards
-from clinfonce.data._decode import BadImageError, decode, safe_path
+from clinfonce.data._decode import BadImageError, SafeFolder, decode
 from clinfonce.data._texts import TextTable
 from clinfonce.data.images import Shard
 from clinfonce.data.places import Place
@@ -121,10 +121,10 @@ class Packing:
     def _read(self, path: str) -> memoryview | bytes | str:
         """What is kept of an image, or what is wrong with it."""
         try:
-            file = safe_path(self.root, path)
+            file = self._folder.file(path)
             if self.storage == "raw":
                 return decode(file, self.image_size).data.cast("B")
-            content = file.read_bytes()
+            content = Path(file).read_bytes()
             decode(BytesIO(content), self.image_size)
         except BadImageError as error:
             return f"{path!r}: {error}"
@@ -143,6 +143,10 @@ class Packing:
             shutil.rmtree(self.place.path, ignore_errors=True)
             Path(self.place.path).mkdir(parents=True)
         return packed
+
+    @cached_property
+    def _folder(self) -> SafeFolder:
+        return SafeFolder(self.root)
 
     @cached_property
     def _signature(self) -> str:
