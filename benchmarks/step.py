@@ -88,12 +88,14 @@ def step_beside_bare(batch: int, stem: str, repetitions: int) -> dict[str, objec
     }
 
 
-def worker(rank: int, size: int, store: str, batch: int, repetitions: int, answer: str) -> None:
+def worker(
+    rank: int, size: int, store: str, batch: int, stem: str, repetitions: int, answer: str
+) -> None:
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank]})
     torch.set_num_threads(1)
     if size > 1:
         dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=size)
-    training = pretraining(batch, "large")
+    training = pretraining(batch, stem)
     rows = np.arange(batch)
     training._train_step(rows)
     times, busy = [], []
@@ -107,23 +109,23 @@ def worker(rank: int, size: int, store: str, batch: int, repetitions: int, answe
         dist.destroy_process_group()
 
 
-def seconds_of_a_step(size: int, batch: int, repetitions: int) -> tuple[float, float]:
+def seconds_of_a_step(size: int, batch: int, stem: str, repetitions: int) -> tuple[float, float]:
     """Wall time and CPU time of the first worker."""
     with tempfile.TemporaryDirectory() as folder:
         answer = str(Path(folder) / "answer")
-        arguments = (size, str(Path(folder) / "store"), batch, repetitions, answer)
+        arguments = (size, str(Path(folder) / "store"), batch, stem, repetitions, answer)
         mp.spawn(worker, arguments, nprocs=size)
         wall, busy = Path(answer).read_text().split()
         return float(wall), float(busy)
 
 
-def two_workers_beside_one(batch: int, repetitions: int) -> dict[str, object]:
+def two_workers_beside_one(batch: int, stem: str, repetitions: int) -> dict[str, object]:
     (one, one_busy), (two, two_busy) = (
-        seconds_of_a_step(size, batch, repetitions) for size in (1, 2)
+        seconds_of_a_step(size, batch, stem, repetitions) for size in (1, 2)
     )
     return {
         "what": "workers",
-        "stem": "large",
+        "stem": stem,
         "batch": batch,
         "one_images_per_s": round(batch / one, 1),
         "two_images_per_s": round(batch / two, 1),
@@ -156,10 +158,11 @@ def main() -> None:
         row = step_beside_bare(options.batch, stem, options.repetitions)
         rows.append({**row, "load_before": load})
         print(rows[-1], flush=True)
-    load = round(os.getloadavg()[0], 2)
-    row = two_workers_beside_one(options.batch, options.repetitions)
-    rows.append({**row, "load_before": load})
-    print(rows[-1], flush=True)
+    for stem in options.stems:
+        load = round(os.getloadavg()[0], 2)
+        row = two_workers_beside_one(options.batch, stem, options.repetitions)
+        rows.append({**row, "load_before": load})
+        print(rows[-1], flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     with options.out.open("w", newline="") as file:
