@@ -12,15 +12,15 @@ BEGIN, END = "<!-- written by benchmarks/table.py -->", "<!-- end of the table -
 Row = dict[str, str]
 
 
-def rows(name: str, **wanted: str) -> list[Row]:
+def rows(table: str, /, **wanted: str) -> list[Row]:
     """Rows of a table with the wanted values; none where it was not measured."""
-    path = RESULTS / f"{name}.csv"
+    path = RESULTS / f"{table}.csv"
     found = csv.DictReader(path.read_text().splitlines()) if path.exists() else []
     return [row for row in found if all(row.get(key) == value for key, value in wanted.items())]
 
 
-def values(name: str, column: str, **wanted: str) -> list[float]:
-    return [float(row[column]) for row in rows(name, **wanted) if row.get(column)]
+def values(table: str, column: str, /, **wanted: str) -> list[float]:
+    return [float(row[column]) for row in rows(table, **wanted) if row.get(column)]
 
 
 def loss_share(column: str, n: str, other: str) -> list[float]:

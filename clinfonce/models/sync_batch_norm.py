@@ -74,19 +74,40 @@ class _Normalize(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, inverse_deviation, count = ctx.saved_tensors
-        dims, shape = _reduced(x), (1, -1, *[1] * (x.dim() - 2))
-        wide = _wide(grad)
-        normalized = (_wide(x) - mean.view(shape)) * inverse_deviation.view(shape)
-        grad_bias = wide.sum(dims)
-        grad_weight = (wide * normalized).sum(dims)
+        grad_weight, grad_bias = _affine_gradients(grad, x, mean, inverse_deviation)
         sums = torch.stack((grad_bias, grad_weight))
         dist.all_reduce(sums, group=ctx.group)
-        mean_grad, mean_product = (sums / count).view(2, *shape)
+        mean_grad, mean_product = sums / count
         scale = inverse_deviation if weight is None else inverse_deviation * weight
-        grad_x = (wide - mean_grad - normalized * mean_product) * scale.view(shape)
+        grad_x = _grad_input(
+            grad, x, mean, scale, -scale * mean_grad, -scale * mean_product * inverse_deviation
+        )
         if weight is None:
-            return grad_x.to(x.dtype), None, None, None, None
-        return grad_x.to(x.dtype), grad_weight, grad_bias, None, None
+            return grad_x, None, None, None, None
+        return grad_x, grad_weight, grad_bias, None, None
+
+
+def _affine_gradients(
+    grad: Tensor, x: Tensor, mean: Tensor, inverse_deviation: Tensor
+) -> tuple[Tensor, Tensor]:
+    """This worker's gradients (c,) to weight and bias, in one pass of PyTorch's own kernel."""
+    if not x.numel():
+        return torch.zeros_like(mean), torch.zeros_like(mean)
+    _, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+        grad, x, torch.ones_like(mean), None, None, mean, inverse_deviation, True, 0.0,
+        [False, True, True],
+    )  # fmt: skip
+    return grad_weight, grad_bias
+
+
+def _grad_input(
+    grad: Tensor, x: Tensor, mean: Tensor, by_grad: Tensor, constant: Tensor, by_x: Tensor
+) -> Tensor:
+    """by_grad · grad + by_x · (x − mean) + constant, the factors (c,); in few passes."""
+    shape = (1, -1, *[1] * (x.dim() - 2))
+    total = _wide(x) - mean.view(shape)
+    total.mul_(by_x.view(shape)).add_(constant.view(shape))
+    return total.addcmul_(_wide(grad), by_grad.view(shape)).to(x.dtype)
 
 
 def _global_statistics(x: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,11 +116,12 @@ def _global_statistics(x: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]
     Means and squared deviations are combined instead of sums and sums of squares, whose difference
     would cancel.
     """
-    dims, channels = _reduced(x), x.shape[1]
+    channels = x.shape[1]
     count = x.numel() // channels
     wide = _wide(x)
     if count:
-        variance, mean = torch.var_mean(wide, dims, correction=0)
+        # Of PyTorch's own batch norm: with channels last many times as fast as var_mean.
+        mean, variance = torch.ops.aten.batch_norm_update_stats(wide, None, None, 0.0)
     else:  # this worker's share is empty
         variance = mean = wide.new_zeros(channels)
     mine = torch.cat((mean, variance, mean.new_tensor([float(count)])))
@@ -117,10 +139,6 @@ def _global_statistics(x: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]
 def _wide(x: Tensor) -> Tensor:
     """Half-precision sums over a whole batch would be useless."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _reduced(x: Tensor) -> list[int]:
-    return [0, *range(2, x.dim())]
 
 
 def synchronize_batch_norm(module: nn.Module, process_group: Group = None) -> nn.Module:
