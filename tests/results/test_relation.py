@@ -88,6 +88,17 @@ def test_the_answer_is_chosen_by_validation(tmp_path: Path) -> None:
     assert "k-means 64" not in found.answer
 
 
+def test_the_answer_is_chosen_among_those_with_several_seeds(tmp_path: Path) -> None:
+    store = write_example(tmp_path, seeds=2)
+    rows = [r for r in store.finished().values() if r["clustering"] == "k-means 64"]
+    lucky, *others = rows
+    store.remove([r["trial_id"] for r in others])
+    store.write_trial({**lucky, "val_linear_top1_5": 0.99, "test_linear_top1_5": 0.99}, [], None)
+    found = relate(open_results(store))
+    assert found.rows[0].name == "k-means 64"
+    assert "k-means 64" not in found.answer
+
+
 def test_the_answer_names_both_ends(relation: Relation) -> None:
     assert "InfoNCE" in relation.answer
     assert "points above InfoNCE" in relation.answer
