@@ -251,7 +251,7 @@ def _differing_settings(trials: list[dict[str, Any]]) -> list[str]:
 
 def _chosen(rows: tuple[ClusteringRow, ...]) -> ClusteringRow | None:
     between = [r for r in rows if r.accuracy is not None and not r.is_end_point]
-    # One seed's validation accuracy is luck in part: where a sweep confirmed some, take one of them.
+    # One seed's accuracy is luck in part: where a sweep confirmed some clusterings, take of those.
     between = [r for r in between if r.n_seeds > 1] or between
     validated = [r for r in between if r.validation is not None]
     if validated:
