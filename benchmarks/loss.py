@@ -2,13 +2,14 @@
 
     python benchmarks/loss.py --out benchmarks/results/loss.csv
 
-One step is value and gradient of float32 embeddings of 128 dimensions, on all cores, with this
-package's checks of its input. The contestants take turns within one process; times are medians of
-wall time, ratios are of medians. "supcontrast" is Eq. 2 of Khosla et al. 2020 written densely, the
-way the authors' code does it, "lightly" has no clusters and so competes on instances. Memory is
-what the process's peak grows by during a step, each in a process of its own. Where a dense
-contestant would not fit the free memory it does not start. Best run on an idle machine: the load
-before each size is in the table. A full run took about 6 minutes on 2 cores.
+One step is value and gradient of float32 embeddings of 128 dimensions, with this package's checks
+of its input. On one thread times are CPU seconds, which others on the machine hardly disturb; on
+more they are wall seconds, and want an idle machine: the load before each size is in the table.
+The contestants take turns within one process; times are medians, ratios those of medians.
+"supcontrast" is Eq. 2 of Khosla et al. 2020 written densely, the way the authors' code does it;
+"lightly" has no clusters and so competes on instances. Memory is what a step adds to the process's
+peak, each in a process of its own (Linux only). A dense contestant that would take more than a
+third of the free memory does not start.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,7 +35,7 @@ from clinfonce.torchvision_import import import_torchvision
 SIZES = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768]
 DIM, TEMPERATURE = 128, 0.1
 # Peak of the dense contestants in n×n float32 matrices, with room to spare.
-DENSE_MATRICES = 14
+MATRICES = {"supcontrast": 9, "pytorch-metric-learning": 16, "lightly": 9}
 
 
 def draw(n: int, task: str) -> tuple[Tensor, Tensor]:
@@ -97,10 +99,10 @@ def step(function, z: Tensor, clusters: Tensor) -> float:
 def fits(name: str, n: int) -> bool:
     lines = Path("/proc/meminfo").read_text().splitlines()
     free = 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable")))
-    return name.startswith("clinfonce") or DENSE_MATRICES * 4 * n**2 < free
+    return MATRICES.get(name, 0) * 4 * n**2 < free / 3
 
 
-def race(n: int, task: str, repetitions: int) -> dict[str, float]:
+def race(n: int, task: str, repetitions: int, clock: Callable[[], float]) -> dict[str, float]:
     """Median seconds of a step by contestant."""
     z, clusters = draw(n, task)
     functions = {name: make() for name, make in CONTESTANTS[task].items() if fits(name, n)}
@@ -111,9 +113,9 @@ def race(n: int, task: str, repetitions: int) -> dict[str, float]:
     for _ in range(repetitions):
         # In a fixed order each would always find the same one's leftovers in the cache.
         for name in random.sample(sorted(functions), len(functions)):
-            start = time.perf_counter()
+            start = clock()
             step(functions[name], z, clusters)
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
@@ -145,15 +147,16 @@ def machine() -> dict[str, object]:
     model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
     return {
         "cpu": f"{model}, {os.cpu_count()} cores",
-        "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "pytorch-metric-learning", "lightly")},
     }
 
 
-def compare(n: int, task: str, repetitions: int) -> list[dict[str, object]]:
-    load = os.getloadavg()[0]
-    seconds = race(n, task, repetitions)
+def compare(n: int, task: str, threads: int) -> list[dict[str, object]]:
+    load, repetitions = os.getloadavg()[0], max(3, min(51, 25_000 // n | 1))
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    seconds = race(n, task, repetitions, clock)
     first = seconds["clinfonce out"]
     rows = []
     for name in CONTESTANTS[task]:
@@ -165,10 +168,12 @@ def compare(n: int, task: str, repetitions: int) -> list[dict[str, object]]:
             "milliseconds": None if taken is None else round(1000 * taken, 2),
             "times_clinfonce_out": None if taken is None else round(taken / first, 2),
             "extra_mib": None if taken is None else round(peak_growth(n, task, name)),
+            "threads": threads,
+            "clock": "CPU" if threads == 1 else "wall",
             "repetitions": repetitions,
             "load_before": round(load, 2),
         }
-        print(row if taken is not None else f"{name} does not fit at {n}", flush=True)
+        print(row if taken is not None else f"{name} would take too much memory at {n}", flush=True)
         rows.append({**row, **machine()})
     return rows
 
@@ -176,18 +181,19 @@ def compare(n: int, task: str, repetitions: int) -> list[dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, os.cpu_count()}))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/loss.csv"))
     parser.add_argument("--measure", nargs=2, metavar=("TASK", "CONTESTANT"), help="memory only")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     if options.measure:
+        torch.set_num_threads(1)
         measure(options.sizes[0], *options.measure)
         return
     rows = []
-    for n in options.sizes:
-        for task in CONTESTANTS:
-            rows += compare(n, task, repetitions=max(3, min(51, 25_000 // n | 1)))
+    for threads in options.threads:
+        for n in options.sizes:
+            for task in CONTESTANTS:
+                rows += compare(n, task, threads)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
