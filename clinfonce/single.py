@@ -5,18 +5,11 @@ from pathlib import Path
 
 from clinfonce import data
 from clinfonce.config import ExperimentSpec, trial_id
-from clinfonce.data import ImageTable
 from clinfonce.experiment import check_trial, run_trial
 from clinfonce.results.store import Store
 from clinfonce.rows import Row
 from clinfonce.training.checkpoint import save_encoder
 from clinfonce.training.loop import Epoch
-
-
-def load_data(experiment: ExperimentSpec) -> ImageTable:
-    """Read the data set that a specification names."""
-    root = experiment.data.root
-    return data.load(experiment.data.name, root=None if root is None else Path(root))
 
 
 def pretrain(
@@ -36,7 +29,8 @@ def pretrain(
         InputError: the trial does not fit the data, or the folder is no result store.
         TrainingDivergedError: the loss is no longer finite.
     """
-    table, spec = load_data(experiment), experiment.trial
+    spec = experiment.trial
+    table = data.load(experiment.data.name, experiment.data.root)
     check_trial(spec, table)
     store = Store.create(home)
     identity = trial_id(experiment.name, spec, table.fingerprint)

@@ -249,8 +249,7 @@ def prepare_sweep(sweep: SweepSpec, home: Path, *, fresh: bool = False) -> tuple
         InputError: a trial that always runs does not fit the data, the folder is no result store,
             or it holds another sweep of this name.
     """
-    root = None if sweep.data.root is None else Path(sweep.data.root)
-    table = data.load(sweep.data.name, root=root)
+    table = data.load(sweep.data.name, sweep.data.root)
     _check_metric(sweep)
     for trial in _always_run(sweep):
         check_trial(trial, table)
