@@ -183,21 +183,26 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, os.cpu_count()}))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/loss.csv"))
+    parser.add_argument("--append", action="store_true", help="keep the rows that are there")
     parser.add_argument("--measure", nargs=2, metavar=("TASK", "CONTESTANT"), help="memory only")
     options = parser.parse_args()
     if options.measure:
         torch.set_num_threads(1)
         measure(options.sizes[0], *options.measure)
         return
-    rows = []
     for threads in options.threads:
         for n in options.sizes:
             for task in CONTESTANTS:
-                rows += compare(n, task, threads)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
+                write(options.out, compare(n, task, threads), append=options.append)
+                options.append = True
+
+
+def write(path: Path, rows: list[dict[str, object]], *, append: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a" if append else "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
+        if not append:
+            writer.writeheader()
         writer.writerows(rows)
 
 
