@@ -66,7 +66,7 @@ class SweepRun:
         self._clusterings: dict[str, Clustering] = {}
         self._done = store.finished()
         self._ahead: list[Proposal] = []
-        self._lost_in_a_row = 0
+        self._lost: list[str] = []  # trials that ended one after the other without a report
 
     @property
     def running(self) -> int:
@@ -116,7 +116,7 @@ class SweepRun:
         """Take a report of a trial; True if the trial is to stop."""
         if identity not in self._running:
             return True
-        self._lost_in_a_row = 0
+        self._lost.clear()
         history = self._history[identity]
         history |= {epoch["epoch"]: Epoch(**epoch) for epoch in report["epochs"]}
         if "failure" in report:
@@ -137,12 +137,16 @@ class SweepRun:
         """A trial's process is gone for good."""
         if identity in self._running:
             self._end(identity, "failed", error=reason)
-            self._lost_in_a_row += 1
+            self._lost.append(identity)
 
     @property
     def is_hopeless(self) -> bool:
         """Whether the processes of the last trials all died, so that the next ones would too."""
-        return self._lost_in_a_row >= _LOST_IN_A_ROW
+        return len(self._lost) >= _LOST_IN_A_ROW
+
+    def forget_lost(self) -> None:
+        """Take the rows of the trials that died last out of the store, to run them again."""
+        self._store.remove(self._lost)
 
     def _end(
         self,
@@ -254,9 +258,9 @@ def prepare_sweep(sweep: SweepSpec, home: Path, *, fresh: bool = False) -> tuple
     for trial in _always_run(sweep):
         check_trial(trial, table)
     store = Store.create(home)
-    enter_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
     if fresh:
         store.remove([i for i, row in store.finished().items() if row["sweep"] == sweep.name])
+    enter_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
     return table, store
 
 
@@ -274,8 +278,17 @@ def run_sweep(
             with tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch:
                 _tune(run, home, Path(scratch), _Proposals(run, cpus, gpus, limit))
     if run.is_hopeless:
+        run.forget_lost()
         raise RunError(f"{_LOST_IN_A_ROW} trials in a row lost their process; the log says more")
+    _remove_checkpoints(home, run.plan.rows)
     return run.plan.rows
+
+
+def _remove_checkpoints(home: Path, rows: list[Row]) -> None:
+    """Remove those of stopped trials, which nobody resumes; a failed one's may be looked into."""
+    for row in rows:
+        if row["status"] == "stopped":
+            (home / "checkpoints" / f"{row['trial_id']}.pt").unlink(missing_ok=True)
 
 
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:

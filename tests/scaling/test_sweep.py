@@ -93,6 +93,7 @@ def test_a_sweep_runs_its_fixed_searched_and_confirmed_trials(undisturbed):
     stopped = [row for row in rows if row["status"] == "stopped"]
     assert all(row["test_linear_top1_5"] is None for row in stopped)  # the test split is not seen
     assert rows[1]["test_linear_top1_5"] > rows[0]["test_linear_top1_5"]  # SupCon, InfoNCE
+    assert not list((home / "checkpoints").iterdir())
     assert "best found" in output
     assert "clinfonce relate" in output
     assert "Traceback" not in output
