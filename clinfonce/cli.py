@@ -44,7 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"clinfonce {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_training(commands)
+    _add_data(commands)
+    _add_encoders(commands)
+    _add_results(commands)
+    return parser
 
+
+def _add_training(commands: Any) -> None:
     sweep = _command(commands, "sweep", _sweep, "run a sweep, or go on with one")
     sweep.add_argument("spec", metavar="SPEC", help="YAML file, such as sweeps/digits.yaml")
     sweep.add_argument("--fresh", action="store_true", help="forget this sweep's earlier rows")
@@ -52,13 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     pretrain = _command(commands, "pretrain", _pretrain, "run one trial, without a search")
     pretrain.add_argument("spec", metavar="SPEC", help="YAML file with name, data and trial")
 
-    query = _command(commands, "query", _query, "ask the result tables in SQL")
-    query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
-    query.add_argument(
-        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the rows"
-    )
-    query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
 
+def _add_data(commands: Any) -> None:
     prepare = _command(
         commands, "prepare", _prepare, "make a data set of a folder of images and a table", False
     )
@@ -92,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     information.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
 
+
+def _add_encoders(commands: Any) -> None:
     views = _command(commands, "views", _views, "write a picture of what augmentation does", False)
     views.add_argument("spec", metavar="SPEC", nargs="?", help="YAML file of a sweep or a trial")
     views.add_argument("--policy", metavar="NAME", help="augmentation; default: the SPEC's")
@@ -102,6 +106,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("trial", metavar="TRIAL_ID", help="trial_id, or how it begins")
     export.add_argument("--out", metavar="FILE", required=True, help=".safetensors or .onnx")
 
+
+def _add_results(commands: Any) -> None:
+    query = _command(commands, "query", _query, "ask the result tables in SQL")
+    query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
+    query.add_argument(
+        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the rows"
+    )
+    query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
+
     relate = _command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
     report = _command(commands, "report", _report, "write the result page, one HTML file")
     report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
@@ -111,7 +124,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--metric", default=METRIC, help=f"accuracy, a column of trials (default {METRIC})"
         )
-    return parser
 
 
 def _command(
