@@ -11,6 +11,8 @@ from rich.table import Table
 
 Row = Mapping[str, Any]
 
+_MOST_SHOWN = 8  # running trials in a line
+
 
 class SweepDisplay:
     """Trials done, best validation accuracy so far, time left.
@@ -18,13 +20,15 @@ class SweepDisplay:
     Args:
         stream: where to write.
         metric: column of the table `trials` that is maximised.
+        every: seconds between two lines about running trials where there is no terminal.
     """
 
-    def __init__(self, stream: IO[str], metric: str) -> None:
+    def __init__(self, stream: IO[str], metric: str, every: float = 60.0) -> None:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
-        self._metric = metric
+        self._metric, self._every = metric, every
+        self._running: dict[str, str] = {}  # trial_id → how far it is, the last heard of last
         self._total = self._done = self._earlier = 0
-        self._began = time.monotonic()
+        self._began = self._told = time.monotonic()
         self._best: tuple[float, str] | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -54,14 +58,18 @@ class SweepDisplay:
         self._total, self._began = total, time.monotonic()
         self._bar.update(self._task, description="sweep", total=total)
 
-    def epoch(self, name: str, epoch: int, epochs: int, accuracy: float) -> None:
+    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
         """A running trial has a new validation accuracy."""
-        self._bar.update(
-            self._task, note=f"{self._note()} · {name}: epoch {epoch}/{epochs}, {accuracy:.1%}"
-        )
+        text = f"{name}: epoch {epoch}/{epochs}, {accuracy:.1%}"
+        self._bar.update(self._task, note=f"{self._note()} · {text}")
+        self._running.pop(trial_id, None)
+        self._running[trial_id] = text
+        if not self._console.is_terminal and time.monotonic() - self._told >= self._every:
+            self._tell_running()
 
     def trial(self, row: Row, *, earlier: bool) -> None:
         """A trial has ended, perhaps in an earlier run of the sweep."""
+        self._running.pop(row["trial_id"], None)
         self._done += 1
         self._earlier += earlier
         value = row[self._metric] if row["status"] == "complete" else None
@@ -70,6 +78,12 @@ class SweepDisplay:
         self._bar.update(self._task, completed=self._done, note=self._note())
         if not earlier and (row["status"] == "failed" or not self._console.is_terminal):
             self.say(f"[{self._done}/{self._total}] {self._outcome(row)}{self._note()}")
+
+    def _tell_running(self) -> None:
+        self._told = time.monotonic()
+        shown = list(self._running.values())[-_MOST_SHOWN:]
+        more = len(self._running) - len(shown)
+        self.say(" · ".join([*shown, *([f"and {more} more"] if more else [])]))
 
     def _outcome(self, row: Row) -> str:
         name = f"{row['name']} (seed {row['seed']})"

@@ -19,6 +19,13 @@ class RunError(RuntimeError):
     """
 
 
+class StorageError(RunError, OSError):
+    """A place for files cannot be used now: it is full, away, or refuses.
+
+    No trial is to blame, so none fails of it: the run ends, and the same command goes on later.
+    """
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     """One line for a name that does not exist: the closest one, and all that do."""
     known = list(known)

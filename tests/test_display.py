@@ -6,7 +6,8 @@ import pytest
 
 from clinfonce.display import SweepDisplay
 
-ROW = {"name": "InfoNCE", "seed": 1, "status": "complete", "val_knn": 0.9, "epochs_run": 4}
+ROW = {"trial_id": "a", "name": "InfoNCE", "seed": 1, "status": "complete"}
+ROW |= {"val_knn": 0.9, "epochs_run": 4}
 
 
 class Terminal(io.StringIO):
@@ -39,10 +40,33 @@ def test_a_bar_with_the_best_so_far_on_a_terminal():
     with SweepDisplay(stream, "val_knn") as display:
         display.start(2)
         display.trial(ROW, earlier=False)
-        display.epoch("labels", 2, 4, 0.5)
+        display.epoch("b", "labels (seed 1)", 2, 4, 0.5)
     shown = stream.getvalue()
     assert "1/2" in shown
     assert "best 90.0% (InfoNCE)" in shown
+    assert "labels (seed 1): epoch 2/4, 50.0%" in shown
+
+
+def test_running_trials_are_told_now_and_then_where_there_is_no_terminal(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    with SweepDisplay(stream, "val_knn") as display:
+        display.start(2)
+        for second, epoch in ((10, 1), (70, 2), (80, 3), (140, 4)):
+            clock[0] = float(second)
+            display.epoch("a", "InfoNCE (seed 1)", epoch, 9, 0.5)
+            display.epoch("b", "labels (seed 1)", epoch, 9, 0.6)
+        display.trial(ROW, earlier=False)
+        clock[0] = 210.0
+        display.epoch("b", "labels (seed 1)", 5, 9, 0.7)
+    lines = stream.getvalue().splitlines()
+    assert lines[:2] == [
+        "labels (seed 1): epoch 1/9, 60.0% · InfoNCE (seed 1): epoch 2/9, 50.0%",
+        "labels (seed 1): epoch 3/9, 60.0% · InfoNCE (seed 1): epoch 4/9, 50.0%",
+    ]
+    assert lines[2].startswith("[1/2] InfoNCE (seed 1) reached 90.0%")
+    assert lines[3:] == ["labels (seed 1): epoch 5/9, 70.0%"]
 
 
 def test_what_libraries_print_does_not_reach_the_terminal(capsys):
