@@ -1,29 +1,23 @@
 """Typed specifications of trials and sweeps, and the only reader of YAML."""
 
+from clinfonce.config.cluster_file import RayClusterSpec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.objective import ObjectiveSpec
-from clinfonce.config.reading import read_experiment, read_sweep
+from clinfonce.config.ray_cluster import Fleet, NodeType, read_fleet
+from clinfonce.config.reading import read_experiment, read_ray_cluster, read_sweep
+from clinfonce.config.search import SchedulerSpec, SearchSpec
+from clinfonce.config.space import Choices, Dimension, Range, Space, Subset, grid, walk
 from clinfonce.config.specification import (
-    Choices,
-    DataSpec,
-    Dimension,
     EncoderSpec,
     EvaluationSpec,
-    ExperimentSpec,
     HeadSpec,
-    NamedTrial,
     OptimizerSpec,
-    Range,
-    ResourceSpec,
     SamplerSpec,
-    SchedulerSpec,
-    SearchSpec,
-    Subset,
-    SweepSpec,
     TrialSpec,
     change_trial,
     trial_id,
 )
+from clinfonce.config.sweep import DataSpec, ExperimentSpec, NamedTrial, ResourceSpec, SweepSpec
 
 __all__ = [
     "Choices",
@@ -33,20 +27,28 @@ __all__ = [
     "EncoderSpec",
     "EvaluationSpec",
     "ExperimentSpec",
+    "Fleet",
     "HeadSpec",
     "NamedTrial",
+    "NodeType",
     "ObjectiveSpec",
     "OptimizerSpec",
     "Range",
+    "RayClusterSpec",
     "ResourceSpec",
     "SamplerSpec",
     "SchedulerSpec",
     "SearchSpec",
+    "Space",
     "Subset",
     "SweepSpec",
     "TrialSpec",
     "change_trial",
+    "grid",
     "read_experiment",
+    "read_fleet",
+    "read_ray_cluster",
     "read_sweep",
     "trial_id",
+    "walk",
 ]

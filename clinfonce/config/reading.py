@@ -9,13 +9,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from clinfonce.config.base import Spec
-from clinfonce.config.specification import (
-    ExperimentSpec,
-    PlacedError,
-    SweepSpec,
-    TrialSpec,
-)
+from clinfonce.config.base import PlacedError
+from clinfonce.config.cluster_file import RayClusterSpec
+from clinfonce.config.specification import TrialSpec
+from clinfonce.config.sweep import ExperimentSpec, SweepSpec
 from clinfonce.errors import InputError
 
 
@@ -29,6 +26,16 @@ def read_experiment(path: str | Path) -> ExperimentSpec:
     return _read(Path(path), ExperimentSpec)
 
 
+def read_ray_cluster(path: str | Path) -> tuple[RayClusterSpec, dict[str, Any]]:
+    """Read the file of a Ray cluster: what is read here, and all that it says, for Ray.
+
+    Raises:
+        InputError: it names file, line and field.
+    """
+    values, lines = _load(Path(path))
+    return _validated(Path(path), RayClusterSpec, values, lines), values
+
+
 class _Loader(yaml.SafeLoader):
     """YAML with the numbers people write (1e-3 is one) and without repeated keys."""
 
@@ -40,10 +47,15 @@ _Loader.add_implicit_resolver(
 )
 
 Place = tuple[str | int, ...]
-S = TypeVar("S", bound=Spec)
+S = TypeVar("S", bound=BaseModel)
 
 
 def _read(path: Path, spec: type[S]) -> S:
+    return _validated(path, spec, *_load(path))
+
+
+def _load(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
+    """The values of a YAML file, and the line of each."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -61,6 +73,12 @@ def _read(path: Path, spec: type[S]) -> S:
         raise InputError(f"{path}:{line}: not YAML: {problem}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}:1: a specification is a mapping, got {_show(values)}")
+    return values, lines
+
+
+def _validated(
+    path: Path, spec: type[S], values: Mapping[str, Any], lines: Mapping[Place, int]
+) -> S:
     try:
         return spec.model_validate(values)
     except ValidationError as error:
@@ -124,9 +142,7 @@ def _explain_placed(error: PlacedError) -> tuple[Place, str]:
     if error.finding is None:
         return error.place, str(error)
     inner, problem = _explain(error.finding, TrialSpec)
-    if error.place[:2] == ("search", "space"):
-        return error.place[:3], problem
-    return (*error.place[: len(error.place) - len(inner)], *inner), problem
+    return (*error.place, *inner) if error.within else error.place, problem
 
 
 def _unknown_field(name: str, known: Sequence[str]) -> str:

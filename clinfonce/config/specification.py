@@ -1,28 +1,15 @@
-"""The typed specifications of trials and sweeps: frozen values, strictly typed."""
+"""The typed specification of a trial: frozen values, strictly typed."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from clinfonce.config.base import Count, Names, NonNegative, Positive, Spec
+from clinfonce.config.base import Count, NonNegative, Positive, Spec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.objective import ObjectiveSpec
-
-
-class DataSpec(Spec):
-    """Which data set."""
-
-    name: str
-    root: str | None = None
 
 
 class SamplerSpec(Spec):
@@ -113,199 +100,6 @@ class TrialSpec(Spec):
         return self
 
 
-class NamedTrial(Spec):
-    """A trial that a sweep always runs: its name and what it changes in `trial`."""
-
-    name: str
-    trial: dict[str, Any]
-
-
-class Choices(Spec):
-    """One of a list."""
-
-    choices: Annotated[list[Any], Field(min_length=1)]
-
-
-class Range(Spec):
-    """A number between two bounds, both included: whole where both are whole."""
-
-    low: int | float
-    high: int | float
-    log: bool = False
-    step: int | float | None = None
-
-    @model_validator(mode="after")
-    def _bounds_in_order(self) -> Self:
-        if self.high < self.low:
-            raise ValueError(f"high ({self.high}) is below low ({self.low})")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range starts above 0, not at {self.low}")
-        if self.log and self.step is not None:
-            raise ValueError("a logarithmic range has no step")
-        return self
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the values are integers."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-
-class Subset(Spec):
-    """Each of a list in or out; "all" = every attribute of the data set."""
-
-    subset: Literal["all"] | Annotated[Names, Field(min_length=1)]
-
-
-def _kind_of_dimension(value: Any) -> str | None:
-    if isinstance(value, Choices | Range | Subset):
-        return type(value).__name__.lower()
-    kinds = {"choices": "choices", "subset": "subset", "low": "range", "high": "range"}
-    keys = value if isinstance(value, Mapping) else ()
-    return next((kinds[key] for key in keys if key in kinds), None)
-
-
-Dimension = Annotated[
-    Annotated[Choices, Tag("choices")]
-    | Annotated[Range, Tag("range")]
-    | Annotated[Subset, Tag("subset")],
-    Discriminator(_kind_of_dimension),
-]
-
-
-class PlacedError(ValueError):
-    """A mistake in a field of the specification, at a place other than where it showed."""
-
-    def __init__(self, place: tuple[str | int, ...], error: ValidationError | str) -> None:
-        self.place = place
-        self.finding = None
-        if isinstance(error, ValidationError):
-            self.finding = error.errors()[0]
-            self.place = (*place, *self.finding["loc"])
-        super().__init__(self.finding["msg"] if self.finding else error)
-
-
-class SearchSpec(Spec):
-    """Which configurations are tried."""
-
-    trials: Count
-    space: Annotated[dict[str, Dimension], Field(min_length=1)]
-    trial: dict[str, Any] = Field(
-        default_factory=dict
-    )  # what searched trials change in the sweep's `trial`
-    sampler: Literal["tpe", "random"] = "tpe"
-    seed: Annotated[int, Field(ge=0)] = 0
-    # What is maximised, a column of the table `trials` that ends on the validation split.
-    metric: str = "val_knn"
-    # A proposal sees the results of all earlier trials but the last `window`: a fixed lag makes the
-    # same sweep propose the same trials however fast each of them ends. At most this many run at
-    # a time, so raise it on a large Ray cluster.
-    window: Count = 4
-    confirm: Annotated[int, Field(ge=0)] = 1  # best configurations that run again with `seeds`
-
-    @model_validator(mode="after")
-    def _metric_is_on_validation(self) -> Self:
-        if not self.metric.startswith("val_"):
-            raise ValueError(
-                f"metric {self.metric!r} would select on other data than the validation split; "
-                "allowed are the columns of the table trials that start with val_"
-            )
-        return self
-
-
-class SchedulerSpec(Spec):
-    """Which trials are stopped early, judged by their validation kNN accuracy."""
-
-    name: Literal["asha", "none"] = "none"
-    grace_epochs: Count = 1  # no trial stops before
-    reduction_factor: Annotated[float, Field(gt=1)] = 2.0  # one in so many goes on at each rung
-
-
-class ResourceSpec(Spec):
-    """What one worker of a trial takes of a machine."""
-
-    cpus: Positive = 1.0
-    gpus: NonNegative | None = None  # absent: one GPU where the Ray cluster has any, else none
-
-
-class ExperimentSpec(Spec):
-    """One trial and its data."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    data: DataSpec
-    trial: TrialSpec = TrialSpec()
-
-
-class SweepSpec(ExperimentSpec):
-    """Many trials on one data set."""
-
-    seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (1, 2, 3)
-    fixed: list[NamedTrial] = Field(default_factory=list)
-    search: SearchSpec | None = None
-    scheduler: SchedulerSpec = SchedulerSpec()
-    resources: ResourceSpec = ResourceSpec()
-
-    @classmethod
-    def of_one_trial(cls, experiment: ExperimentSpec) -> Self:
-        """The sweep that runs one trial."""
-        fixed = [NamedTrial(name=experiment.name, trial={})]
-        seeds = (experiment.trial.seed,)
-        return cls(**dict(experiment), seeds=seeds, fixed=fixed)
-
-    @model_validator(mode="after")
-    def _every_part_makes_a_trial(self) -> Self:
-        if not self.fixed and self.search is None:
-            raise ValueError("a sweep needs fixed trials, a search, or both")
-        if len(names := [named.name for named in self.fixed]) != len(set(names)):
-            raise ValueError(f"fixed trials need different names, got {', '.join(names)}")
-        for number, named in enumerate(self.fixed):
-            try:
-                self.fixed_trial(named, self.seeds[0])
-            except ValidationError as error:
-                raise PlacedError(("fixed", number, "trial"), error) from None
-        if self.search is not None:
-            self._check_search(self.search)
-        return self
-
-    def _check_search(self, search: SearchSpec) -> None:
-        """Try both ends of every dimension, so that a bad one shows before anything runs."""
-        for path, dimension in search.space.items():
-            if isinstance(dimension, Subset) and path != "clustering.attributes":
-                raise PlacedError(
-                    ("search", "space", path), "a subset is for clustering.attributes alone"
-                )
-        for last in (False, True):
-            point = {path: _an_end(dimension, last) for path, dimension in search.space.items()}
-            try:
-                self.searched_trial(point, search.seed)
-            except ValidationError as error:
-                path = ".".join(str(part) for part in error.errors()[0]["loc"])
-                place = next((p for p in point if p == path or p.startswith(f"{path}.")), None)
-                if place is None:
-                    raise PlacedError(("search", "trial"), error) from None
-                raise PlacedError(("search", "space", place), error) from None
-
-    def fixed_trial(self, named: NamedTrial, seed: int) -> TrialSpec:
-        """The specification of a fixed trial with one of the seeds."""
-        return change_trial(self.trial, {**named.trial, "seed": seed})
-
-    def searched_trial(self, point: Mapping[str, Any], seed: int) -> TrialSpec:
-        """The specification of a searched trial: dotted fields of the space set to a point.
-
-        Raises:
-            pydantic.ValidationError: the point does not make a trial.
-        """
-        if self.search is None:
-            raise ValueError(f"sweep {self.name} has no search")
-        values = _changed(self.trial, self.search.trial)
-        for path, value in point.items():
-            _set(values, path, value)
-        return TrialSpec.model_validate({**values, "seed": seed})
-
-    def canonical(self) -> dict[str, Any]:
-        """Everything that decides the sweep's rows, as plain values."""
-        return self.model_dump(mode="json", exclude={"resources"})
-
-
 def change_trial(trial: TrialSpec, changes: Mapping[str, Any]) -> TrialSpec:
     """Return `trial` with some fields replaced; nested mappings change only what they name.
 
@@ -314,7 +108,7 @@ def change_trial(trial: TrialSpec, changes: Mapping[str, Any]) -> TrialSpec:
     Raises:
         pydantic.ValidationError: a field is unknown or its value is not allowed.
     """
-    return TrialSpec.model_validate(_changed(trial, changes))
+    return TrialSpec.model_validate(changed_values(trial, changes))
 
 
 def trial_id(experiment: str, trial: TrialSpec, fingerprint: str) -> str:
@@ -323,7 +117,8 @@ def trial_id(experiment: str, trial: TrialSpec, fingerprint: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _changed(trial: TrialSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
+def changed_values(trial: TrialSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that were given in `trial` or in `changes`, as plain values, not yet checked."""
     values = trial.model_dump(exclude_unset=True)
     if "clustering" in changes:
         values.pop("clustering", None)
@@ -338,19 +133,7 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _an_end(dimension: Dimension, last: bool) -> Any:
-    match dimension:
-        case Choices(choices=choices):
-            return choices[-1 if last else 0]
-        case Range(low=low, high=high):
-            return high if last else low
-        case Subset(subset="all"):
-            return ("any",)
-        case Subset(subset=names):
-            return names
-
-
-def _set(values: dict[str, Any], path: str, value: Any) -> None:
+def set_field(values: dict[str, Any], path: str, value: Any) -> None:
     """Set the field at a dotted path, in copies of the mappings on the way."""
     *parents, field = path.split(".")
     for parent in parents:

@@ -1,0 +1,66 @@
+"""The part of a specification that says which configurations a sweep tries."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from clinfonce.config.base import Count, PlacedError, Spec
+from clinfonce.config.space import Space, check_space, grid
+
+SEEDS_APART = 1000  # far from the seeds that confirm
+_LARGEST_GRID = 100_000
+
+
+class SearchSpec(Spec):
+    """Which configurations are tried."""
+
+    trials: Count | None = None  # configurations that are proposed; a grid knows itself
+    space: Annotated[Space, Field(min_length=1)]
+    # What searched trials change in the sweep's `trial`.
+    trial: dict[str, Any] = Field(default_factory=dict)
+    # nsga2 weighs the sweep's metric against train_operations; all others look at the metric alone.
+    sampler: Literal["tpe", "gp", "random", "grid", "nsga2"] = "tpe"
+    # Whether the first configurations are those that `clinfonce advise` ranks highest. It looks at
+    # the labels of a tenth of the training images.
+    seed_with: Literal["none", "advice"] = "none"
+    seed: Annotated[int, Field(ge=0)] = 0
+    seeds: Count = 1  # trials of a configuration, whose mean is maximised; their seeds are apart
+    # A proposal sees the results of all earlier ones but the last `window`: a fixed lag makes the
+    # same sweep propose the same trials however fast each of them ends. At most this many
+    # configurations run at a time, so raise it on a large Ray cluster. Samplers grid and random
+    # without a scheduler look at no results, and take no notice of it.
+    window: Count = 4
+    confirm: Annotated[int, Field(ge=0)] = 1  # best configurations that run again with `seeds`
+
+    @model_validator(mode="after")
+    def _space_makes_points(self) -> Self:
+        check_space(self.space)
+        if self.sampler != "grid":
+            if self.trials is None:
+                raise PlacedError(("search", "trials"), "is missing")
+            return self
+        if self.trials is not None:
+            problem = "sampler grid runs every point of the space: leave trials out"
+            raise PlacedError(("search", "trials"), problem)
+        if (size := len(grid(self.space, limit=_LARGEST_GRID))) >= _LARGEST_GRID:
+            problem = f"a grid of {size:,} points or more: narrow it, or take sampler random"
+            raise PlacedError(("search", "space"), problem)
+        return self
+
+    @property
+    def all_seeds(self) -> range:
+        """The seeds that every configuration runs with."""
+        return range(self.seed, self.seed + SEEDS_APART * self.seeds, SEEDS_APART)
+
+    @property
+    def n_trials(self) -> int:
+        """How many configurations are proposed."""
+        return len(grid(self.space)) if self.trials is None else self.trials
+
+
+class SchedulerSpec(Spec):
+    """Which searched trials are stopped early, judged by their validation kNN accuracy."""
+
+    name: Literal["asha", "hyperband", "none"] = "none"
+    grace_epochs: Count = 1  # no trial stops before
+    reduction_factor: Annotated[float, Field(gt=1)] = 2.0  # one in so many goes on at each rung

@@ -1,0 +1,198 @@
+"""The space of a search: dotted fields of a trial, and the values that each may take."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from clinfonce.config.base import Names, PlacedError, Spec
+
+
+class _Dimension(Spec):
+    # Dotted field of the space → the value, or a list of values, that it must have for this
+    # dimension to be there.
+    when: dict[str, Any] = Field(default_factory=dict)
+
+    def is_in(self, point: Mapping[str, Any]) -> bool:
+        """Whether the dimension is there, given the values of those before it."""
+        return all(
+            path in point and point[path] in _as_list(wanted) for path, wanted in self.when.items()
+        )
+
+    @property
+    def ends(self) -> list[Any]:
+        """Values that a mistake in the dimension would show at, the first one first."""
+        raise NotImplementedError
+
+    @property
+    def values(self) -> list[Any]:
+        """Every value.
+
+        Raises:
+            ValueError: there is no end of them.
+        """
+        raise NotImplementedError
+
+
+class Choices(_Dimension):
+    """One of a list."""
+
+    choices: Annotated[list[Any], Field(min_length=1)]
+
+    @property
+    def ends(self) -> list[Any]:
+        """All of them."""
+        return self.choices
+
+    @property
+    def values(self) -> list[Any]:
+        """All of them."""
+        return self.choices
+
+
+class Range(_Dimension):
+    """A number between two bounds, both included: whole where both are whole."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.high < self.low:
+            raise ValueError(f"high ({self.high}) is below low ({self.low})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic range starts above 0, not at {self.low}")
+        if self.log and self.step is not None:
+            raise ValueError("a logarithmic range has no step")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step must be above 0, got {self.step}")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the values are integers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @property
+    def ends(self) -> list[Any]:
+        """Both bounds."""
+        return [self.low, self.high]
+
+    @property
+    def values(self) -> list[Any]:
+        """From low to high by steps, of 1 in whole numbers."""
+        if self.step is None and not self.is_whole:
+            raise ValueError("sampler grid needs choices, whole numbers or a step")
+        step = self.step or 1
+        count = 1 + math.floor((self.high - self.low) / step + 1e-9)
+        return [self.low + number * step for number in range(count)]
+
+
+class Subset(_Dimension):
+    """Each of a list in or out; "all" = every attribute of the data set."""
+
+    subset: Literal["all"] | Annotated[Names, Field(min_length=1)]
+
+    @property
+    def ends(self) -> list[Any]:
+        """The whole list."""
+        return [("any",) if self.subset == "all" else self.subset]
+
+    @property
+    def values(self) -> list[Any]:
+        """Every part of the list but the empty one, small ones first."""
+        if self.subset == "all":
+            raise ValueError("sampler grid needs the names, such as {subset: [a, b]}")
+        sizes = range(1, len(self.subset) + 1)
+        return [part for size in sizes for part in itertools.combinations(self.subset, size)]
+
+
+def _kind_of_dimension(value: Any) -> str | None:
+    if isinstance(value, _Dimension):
+        return type(value).__name__.lower()
+    kinds = {"choices": "choices", "subset": "subset", "low": "range", "high": "range"}
+    keys = value if isinstance(value, Mapping) else ()
+    return next((kinds[key] for key in keys if key in kinds), None)
+
+
+Dimension: TypeAlias = Annotated[
+    Annotated[Choices, Tag("choices")]
+    | Annotated[Range, Tag("range")]
+    | Annotated[Subset, Tag("subset")],
+    Discriminator(_kind_of_dimension),
+]
+Space: TypeAlias = dict[str, Dimension]
+
+
+def walk(space: Space, choose: Callable[[str, Dimension], Any]) -> dict[str, Any]:
+    """The point that a choice for each dimension makes, of those that are there."""
+    point: dict[str, Any] = {}
+    for path, dimension in space.items():
+        if dimension.is_in(point):
+            point[path] = choose(path, dimension)
+    return point
+
+
+def check_space(space: Space) -> None:
+    """Find conditions that can never be met.
+
+    Raises:
+        PlacedError: a condition on what is no choice above it, or on a value that it never has.
+    """
+    above: dict[str, Dimension] = {}
+    for path, dimension in space.items():
+        for other, wanted in dimension.when.items():
+            place = ("search", "space", path, "when", other)
+            parent = above.get(other)
+            if not isinstance(parent, Choices):
+                known = [p for p, d in above.items() if isinstance(d, Choices)]
+                allowed = ", ".join(known) or "none is there"
+                problem = f"a condition is on choices that stand above it: {allowed}"
+                raise PlacedError(place, problem)
+            for value in _as_list(wanted):
+                if value not in parent.choices:
+                    allowed = ", ".join(map(str, parent.choices))
+                    raise PlacedError(place, f"{value!r} is not one of its choices: {allowed}")
+        above[path] = dimension
+
+
+def points_to_try(space: Space) -> Iterator[dict[str, Any]]:
+    """Points at which a mistake in any dimension shows: each end of each, in each branch."""
+    parents = {other for dimension in space.values() for other in dimension.when}
+    branching = [path for path in space if path in parents]
+    for values in itertools.product(*(space[path].ends for path in branching)):
+        branch = dict(zip(branching, values, strict=True))
+        first = walk(space, lambda path, d, branch=branch: branch.get(path, d.ends[0]))  # type: ignore[misc]
+        yield first
+        for path in [path for path in first if path not in branch]:
+            for end in space[path].ends[1:]:
+                yield first | {path: end}
+
+
+def grid(space: Space, *, limit: int | None = None) -> list[dict[str, Any]]:
+    """Every point of a space, the last dimension changing first; no more than `limit` of them.
+
+    Raises:
+        PlacedError: a dimension has no end of values.
+    """
+    points: list[dict[str, Any]] = [{}]
+    for path, dimension in space.items():
+        try:
+            values = dimension.values
+        except ValueError as error:
+            raise PlacedError(("search", "space", path), str(error)) from None
+        extended = (
+            point | {path: value} if dimension.is_in(point) else point
+            for point in points
+            for value in (values if dimension.is_in(point) else [None])
+        )
+        points = list(itertools.islice(extended, limit))
+    return points
+
+
+def _as_list(wanted: Any) -> list[Any]:
+    return wanted if isinstance(wanted, list) else [wanted]

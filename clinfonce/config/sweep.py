@@ -1,0 +1,224 @@
+"""The typed specifications of sweeps and single experiments: data, trials, seeds, search."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from clinfonce.config.base import Count, NonNegative, PlacedError, Positive, Spec
+from clinfonce.config.search import SchedulerSpec, SearchSpec
+from clinfonce.config.space import Subset, points_to_try
+from clinfonce.config.specification import TrialSpec, changed_values, set_field
+
+
+class DataSpec(Spec):
+    """Which data set."""
+
+    name: str
+    root: str | None = None
+
+
+class NamedTrial(Spec):
+    """A trial that a sweep always runs: its name and what it changes in `trial`."""
+
+    name: str
+    trial: dict[str, Any]
+    # Dotted field → values: the grid of them runs first with the seed of the sweep's `trial`, and
+    # the point that is best by the sweep's metric then runs with the sweep's seeds.
+    choose: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Every point of the grid in order, the last field changing first; [{}] without a grid."""
+        grid = itertools.product(*self.choose.values())
+        return [dict(zip(self.choose, values, strict=True)) for values in grid]
+
+
+class ResourceSpec(Spec):
+    """What one worker of a trial takes of a machine."""
+
+    cpus: Positive = 1.0
+    gpus: NonNegative | None = None  # absent: one GPU where the Ray cluster has any, else none
+    # Fewest workers that a data-parallel trial goes on with after machines were lost, each with a
+    # larger share of the batch; absent: it waits until all its workers have room again.
+    min_workers: Count | None = None
+
+
+class ExperimentSpec(Spec):
+    """One trial and its data."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    data: DataSpec
+    trial: TrialSpec = TrialSpec()
+
+
+class SweepSpec(ExperimentSpec):
+    """Many trials on one data set."""
+
+    seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (1, 2, 3)
+    # What is maximised, a column of the table `trials` that was measured on the validation split.
+    metric: str = "val_knn"
+    fixed: list[NamedTrial] = Field(default_factory=list)
+    search: SearchSpec | None = None
+    scheduler: SchedulerSpec = SchedulerSpec()
+    resources: ResourceSpec = ResourceSpec()
+    # Encoders of searched trials and of grids that are kept, those of the best by `metric`.
+    keep: Annotated[int, Field(ge=0)] = 10
+
+    @classmethod
+    def of_one_trial(cls, experiment: ExperimentSpec) -> Self:
+        """The sweep that runs one trial."""
+        fixed = [NamedTrial(name=experiment.name, trial={})]
+        seeds = (experiment.trial.seed,)
+        return cls(**dict(experiment), seeds=seeds, fixed=fixed)
+
+    @field_validator("metric")
+    @classmethod
+    def _metric_is_on_validation(cls, metric: str) -> str:
+        if not metric.startswith("val_"):
+            raise ValueError(
+                f"{metric!r} would select on other data than the validation split; "
+                "allowed are the columns of the table trials that start with val_"
+            )
+        return metric
+
+    @model_validator(mode="after")
+    def _no_trial_names_its_seed(self) -> Self:
+        """It would be passed over: the sweep gives every trial its seed."""
+        for number, named in enumerate(self.fixed):
+            for part, given in (("trial", named.trial), ("choose", named.choose)):
+                if "seed" in given:
+                    problem = "fixed trials run with the seeds of the sweep: use `seeds`"
+                    raise PlacedError(("fixed", number, part, "seed"), problem)
+        if self.search is not None:
+            for part, given in (("trial", self.search.trial), ("space", self.search.space)):
+                if "seed" in given:
+                    problem = (
+                        "searched trials run with the seeds of the search: use `search.seed` for "
+                        "the first and `search.seeds` for how many each configuration has"
+                    )
+                    raise PlacedError(("search", part, "seed"), problem)
+        return self
+
+    @model_validator(mode="after")
+    def _every_part_makes_a_trial(self) -> Self:
+        if not self.fixed and self.search is None:
+            raise ValueError("a sweep needs fixed trials, a search, or both")
+        if len(names := [named.name for named in self.fixed]) != len(set(names)):
+            raise ValueError(f"fixed trials need different names, got {', '.join(names)}")
+        for number, named in enumerate(self.fixed):
+            self._check_fixed(number, named)
+        if self.search is not None:
+            self._check_search(self.search)
+        return self
+
+    @model_validator(mode="after")
+    def _selection_has_a_seed_of_its_own(self) -> Self:
+        """Else what was best by luck would be reported with that luck, and rows would meet."""
+        if any(named.choose for named in self.fixed) and self.trial.seed in self.seeds:
+            raise PlacedError(
+                ("trial", "seed"),
+                f"{self.trial.seed} is among seeds, but the grids of choose run with it",
+            )
+        if self.search is not None:
+            for seed in sorted(set(self.search.all_seeds) & set(self.seeds)):
+                problem = f"{seed} is among seeds, but searched trials run with it"
+                raise PlacedError(("search", "seed"), problem)
+        return self
+
+    @model_validator(mode="after")
+    def _no_trial_runs_twice(self) -> Self:
+        if len(self.seeds) != len(set(self.seeds)):
+            raise PlacedError(("seeds",), f"must differ, got {list(self.seeds)}")
+        seen: dict[str, str] = {}
+        for number, named in enumerate(self.fixed):
+            for point in named.points:
+                spec = self.fixed_trial(named, self.seeds[0], point).model_dump_json()
+                if spec in seen:
+                    problem = f"is the same trial twice, here and in {seen[spec]!r}"
+                    raise PlacedError(("fixed", number), problem)
+                seen[spec] = named.name
+        return self
+
+    def _check_fixed(self, number: int, named: NamedTrial) -> None:
+        """Try every point of its grid."""
+        for point in named.points:
+            try:
+                self.fixed_trial(named, self.seeds[0], point)
+            except ValidationError as error:
+                if (path := _path_of(error, point)) is None:
+                    raise PlacedError(("fixed", number, "trial"), error, within=True) from None
+                raise PlacedError(("fixed", number, "choose", path), error) from None
+
+    def _check_search(self, search: SearchSpec) -> None:
+        """Try the ends of every dimension, so that a bad one shows before anything runs."""
+        for path, dimension in search.space.items():
+            if isinstance(dimension, Subset) and path != "clustering.attributes":
+                raise PlacedError(
+                    ("search", "space", path), "a subset is for clustering.attributes alone"
+                )
+        for point in points_to_try(search.space):
+            try:
+                self.searched_trial(point, search.seed)
+            except ValidationError as error:
+                if (wrong := _path_of(error, point)) is None:
+                    raise PlacedError(("search", "trial"), error, within=True) from None
+                raise PlacedError(("search", "space", wrong), error) from None
+        if search.sampler == "nsga2" and self.scheduler.name != "none":
+            raise PlacedError(
+                ("scheduler", "name"),
+                f"{self.scheduler.name} stops trials by accuracy alone, which sampler nsga2 weighs "
+                "against cost: use none",
+            )
+
+    def fixed_trial(
+        self, named: NamedTrial, seed: int, point: Mapping[str, Any] = MappingProxyType({})
+    ) -> TrialSpec:
+        """The specification of a fixed trial at a point of its grid, with a seed.
+
+        Raises:
+            pydantic.ValidationError: the point does not make a trial.
+        """
+        return self._trial_at(named.trial, point, seed)
+
+    def searched_trial(self, point: Mapping[str, Any], seed: int) -> TrialSpec:
+        """The specification of a searched trial: dotted fields of the space set to a point.
+
+        Raises:
+            pydantic.ValidationError: the point does not make a trial.
+        """
+        if self.search is None:
+            raise ValueError(f"sweep {self.name} has no search")
+        return self._trial_at(self.search.trial, point, seed)
+
+    @property
+    def learns(self) -> bool:
+        """Whether results of earlier searched trials decide what is proposed or stopped."""
+        if self.search is None:
+            return False
+        return self.search.sampler not in ("random", "grid") or self.scheduler.name != "none"
+
+    def canonical(self) -> dict[str, Any]:
+        """Everything that decides the sweep's rows, as plain values."""
+        return self.model_dump(mode="json", exclude={"resources", "keep"})
+
+    def _trial_at(
+        self, changes: Mapping[str, Any], point: Mapping[str, Any], seed: int
+    ) -> TrialSpec:
+        values = changed_values(self.trial, changes)
+        for path, value in point.items():
+            set_field(values, path, value)
+        return TrialSpec.model_validate({**values, "seed": seed})
+
+
+def _path_of(error: ValidationError, paths: Iterable[str]) -> str | None:
+    """The dotted field, of those that were set, which the error is about; None: another one."""
+    wrong = ".".join(str(part) for part in error.errors()[0]["loc"])
+    related = (
+        path
+        for path in paths
+        if f"{path}.".startswith(f"{wrong}.") or f"{wrong}.".startswith(f"{path}.")
+    )
+    return next(related, None)
