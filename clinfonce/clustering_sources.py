@@ -15,6 +15,7 @@ from clinfonce.config import ClusteringSpec
 from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode
+from clinfonce.files import File
 from clinfonce.training.alternation import Alternation
 from clinfonce.training.checkpoint import load_encoder
 
@@ -70,6 +71,14 @@ def labels_of(table: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return table.labels[rows]
 
 
+def labelled_part(n: int, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Which of n images count as labelled, (n,): a random part, at least one."""
+    labelled = np.zeros(n, dtype=np.bool_)
+    bits = np.random.PCG64(seed).random_raw(n)  # a stream that NumPy never changes
+    labelled[np.argsort(bits, kind="stable")[: max(1, round(fraction * n))]] = True
+    return labelled
+
+
 def _given(value: T | None) -> T:
     assert value is not None  # the specification requires it
     return value
@@ -77,15 +86,11 @@ def _given(value: T | None) -> T:
 
 def _selected(spec: ClusteringSpec, table: ImageTable, rows: NDArray[np.int64]) -> Clustering:
     """The attributes of most excess information on a random part of the training images."""
-    n = len(rows)
-    labelled = np.zeros(n, dtype=np.bool_)
-    bits = np.random.PCG64(spec.seed).random_raw(n)  # a stream that NumPy never changes
-    labelled[np.argsort(bits, kind="stable")[: max(1, round(spec.fraction * n))]] = True
     return clusterings.from_selected_attributes(
         attributes(table, rows, bins=spec.bins),
         labels_of(table, rows),
         top_k=_given(spec.top_k),
-        labelled=labelled,
+        labelled=labelled_part(len(rows), spec.fraction, spec.seed),
     )
 
 
@@ -109,7 +114,7 @@ def _kmeans(spec: ClusteringSpec, table: ImageTable, rows: NDArray[np.int64]) ->
     if spec.features == "pixels":
         pixels = table.images[rows].reshape(len(rows), -1).astype(np.float32) / 255
         return clusterings.from_kmeans(pixels, n_clusters, seed=spec.seed)
-    file = Path(spec.features)
+    file = File.at(spec.features)
     encoder = load_encoder(file)
     _, channels, height, _ = table.images.shape
     if (encoder.channels, encoder.image_size) != (channels, height):
@@ -120,9 +125,9 @@ def _kmeans(spec: ClusteringSpec, table: ImageTable, rows: NDArray[np.int64]) ->
     found = clusterings.from_kmeans(
         _features(encoder.network, table, rows), n_clusters, seed=spec.seed
     )
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    provenance = {**found.provenance, "features": str(file), "features_sha256": digest}
-    return Clustering(found.ids, f"k-means {n_clusters} ({file.stem})", provenance)
+    digest = hashlib.sha256(file.read()).hexdigest()
+    provenance = {**found.provenance, "features": spec.features, "features_sha256": digest}
+    return Clustering(found.ids, f"k-means {n_clusters} ({Path(file.name).stem})", provenance)
 
 
 def _features(encoder: nn.Module, table: ImageTable, rows: NDArray[np.int64]) -> torch.Tensor:

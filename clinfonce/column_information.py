@@ -1,5 +1,6 @@
 """What columns of a table say of its labels: any CSV or Parquet file, without images."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,7 +15,9 @@ from clinfonce.information import Estimate, estimate
 
 ALL = "all"
 _MISSING = ("", "na", "NA", "n/a", "N/A", "nan", "NaN", "NAN", "null", "NULL", "Null")
-_MANY = 1_000_000  # labelled rows, from which fewer draws give the error closely enough
+# Halves drawn for the errors, by the number of labelled rows up to which so many are affordable.
+_DRAWS = {20_000: 100, 1_000_000: 50}
+_FEWEST_DRAWS = 20
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class ColumnInformation:
             "i_zt_error": found.i_zt_error,
             "i_zt_excess_error": found.i_zt_excess_error,
             "ami_error": found.ami_error,
+            "i_zt_interval": list(found.i_zt_interval),
+            "i_zt_excess_interval": list(found.i_zt_excess_interval),
+            "ami_interval": list(found.ami_interval),
         }
 
     @property
@@ -78,9 +84,9 @@ def measure_columns(
 
     Args:
         file: .csv, .tsv or .parquet.
-        clusters: columns that hold cluster ids, numbers or texts; ["all"] takes every column but
-            the label and an unnamed one; of a prepared data set the auxiliary ones, without
-            tags and hierarchies.
+        clusters: columns that hold cluster ids, numbers, texts or lists (tags, paths), of which
+            equal ones are a cluster; ["all"] takes every column but the label and an unnamed one,
+            of a prepared data set the auxiliary ones.
         label: column of the labels.
         fractions: in (0, 1]; for each, only so large a random part of the labelled rows is
             looked at. None given: all of them.
@@ -98,7 +104,7 @@ def measure_columns(
         if not 0 < fraction <= 1:
             raise InputError(f"fraction must be above 0 and at most 1, got {fraction:g}")
     path = Path(file)
-    names = _column_names(path, encoding, without_lists=list(clusters) == [ALL])
+    names = _column_names(path, encoding)
     wanted = _all_but(names, label) if list(clusters) == [ALL] else list(clusters)
     for name in [*wanted, label]:
         if name not in names:
@@ -135,7 +141,7 @@ def _estimate(
 ) -> Estimate:
     if len(rows) < 4:
         raise InputError(f"{path}: {len(rows)} labelled rows; at least four are needed")
-    draws = 50 if len(rows) <= _MANY else 10
+    draws = next((draws for most, draws in _DRAWS.items() if len(rows) <= most), _FEWEST_DRAWS)
     return estimate(ids[rows], labels[rows], n_draws=draws, seed=seed)
 
 
@@ -167,7 +173,7 @@ def _clusters(column: Any, end: int) -> tuple[NDArray[np.int64], int]:
     return codes, int(missing.sum())
 
 
-def _column_names(path: Path, encoding: str, *, without_lists: bool) -> list[str]:
+def _column_names(path: Path, encoding: str) -> list[str]:
     import pyarrow
     import pyarrow.csv
     import pyarrow.parquet
@@ -176,10 +182,7 @@ def _column_names(path: Path, encoding: str, *, without_lists: bool) -> list[str
         raise InputError(f"{path}: no such file")
     with _as_input_errors(path, encoding):
         if path.suffix == ".parquet":
-            schema = pyarrow.parquet.read_schema(path)
-            return [
-                f.name for f in schema if not (without_lists and pyarrow.types.is_nested(f.type))
-            ]
+            return [str(name) for name in pyarrow.parquet.read_schema(path).names]
         if path.suffix in (".csv", ".tsv"):
             text = _first_line(path, encoding)
             options = pyarrow.csv.ParseOptions(delimiter=_delimiter(path))
@@ -220,15 +223,16 @@ def _read(path: Path, names: Sequence[str], encoding: str) -> dict[str, Any]:
                     strings_can_be_null=True,
                 ),
             )
-        return {name: _encoded(path, name, table[name]) for name in names}
+        return {name: _encoded(path, table[name]) for name in names}
 
 
-def _encoded(path: Path, name: str, column: Any) -> Any:
+def _encoded(path: Path, column: Any) -> Any:
     import pyarrow
     import pyarrow.compute
 
-    if pyarrow.types.is_nested(column.type):
-        raise InputError(f"{path}: column {name!r} holds lists, not one value a row")
+    if pyarrow.types.is_nested(column.type):  # tags or paths: equal lists are a cluster
+        texts = [None if value is None else json.dumps(value) for value in column.to_pylist()]
+        column = pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
     if pyarrow.types.is_floating(column.type):
         column = pyarrow.compute.if_else(pyarrow.compute.is_nan(column), None, column)
     if not pyarrow.types.is_dictionary(column.type):

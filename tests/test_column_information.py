@@ -63,6 +63,20 @@ def test_other_formats_agree(table, tmp_path, suffix):
     assert measure_columns(other, ["all"], "kind") == measure_columns(table, ["all"], "kind")
 
 
+def test_equal_lists_are_a_cluster(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    tags = [["a", "b"], ["a"], None, ["a", "b"], [], ["a"], []]
+    paths = [[["x", "y"]], [["x"]], [["x", "y"]], [["x"], ["z"]], [["x"]], None, [["x", "y"]]]
+    columns = {"tags": tags, "place": paths, "kind": [0, 1, 0, 1, 1, 0, 1]}
+    file = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    by_tags, by_place = measure_columns(file, ["all"], "kind")
+    assert by_tags.estimate == estimate([0, 1, 3, 0, 2, 1, 2], columns["kind"])
+    assert by_place.estimate == estimate([0, 1, 0, 2, 1, 3, 0], columns["kind"])
+
+
 def test_fractions_nest_and_state_their_error(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 4000)

@@ -51,7 +51,7 @@ def test_types_json_and_what_was_left_out(folder, capsys):
     assert main([*FOLDER, *options]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "photos.csv, line 5: '3.png': not a readable image" in error
+    assert "photos.csv, line 5: '3.png': not an image (BMP, GIF" in error
     assert not (folder / "birds").exists()
     assert main([*FOLDER, *options, "--skip-bad"]) == 0
     made = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@
 
 from clinfonce.data.datasets import DATASETS, load, prepare
 from clinfonce.data.folder import Prepared, prepare_folder
-from clinfonce.data.hierarchy import tree_paths
+from clinfonce.data.hierarchy import root_paths
 from clinfonce.data.split import stratified_split
 from clinfonce.data.table import (
     SPLIT_NAMES,
@@ -32,6 +32,6 @@ __all__ = [
     "load",
     "prepare",
     "prepare_folder",
+    "root_paths",
     "stratified_split",
-    "tree_paths",
 ]

@@ -47,13 +47,19 @@ def parse_column(
     texts = table.column(name)
     present = [text.lower() not in MISSING for text in texts]
     if not any(present):
-        raise InputError(f"{table.file}: column {name!r} has no value in any row")
+        raise InputError(
+            f"{table.file}: column {name!r} has no value in any row; "
+            "--skip-bad (skip_bad) leaves it out"
+        )
     if kind is not None and kind not in get_args(Kind):
         raise InputError(f"type {kind!r} of column {name!r} is none of {', '.join(get_args(Kind))}")
     kind = kind or _infer(table, name, texts, present)
+    parse = _PARSERS[kind]
+    if kind == "hierarchy" and any(map(_is_list, texts)):
+        parse = _paths
     values, n_bad = [], 0
     for row, text in enumerate(texts):
-        value = _PARSERS[kind](text) if present[row] else None
+        value = parse(text) if present[row] else None
         if present[row] and value is None:
             if not skip_bad:
                 raise InputError(f"{table.where(row)}: {name} is {text!r}, not {kind}")
@@ -68,7 +74,7 @@ def _infer(table: TextTable, name: str, texts: list[str], present: list[bool]) -
     distinct = {t.lower() for t, known in zip(texts, present, strict=True) if known}
     if any(distinct <= pair for pair in _PAIRS):
         return "boolean"
-    if any("|" in text or ";" in text for text in distinct):
+    if any("/" not in part for text in distinct if _is_list(text) for part in _tags(text)):
         return "tags"
     if any("/" in text for text in distinct):
         return "hierarchy"
@@ -97,8 +103,17 @@ def _tags(text: str) -> tuple[str, ...]:
     return tuple(sorted({tag.strip() for tag in text.replace(";", "|").split("|")} - {""}))
 
 
+def _is_list(text: str) -> bool:
+    return "|" in text or ";" in text
+
+
 def _path(text: str) -> tuple[str, ...]:
     return tuple(step.strip() for step in text.split("/") if step.strip())
+
+
+def _paths(text: str) -> tuple[tuple[str, ...], ...]:
+    """The paths to a node that has several parents."""
+    return tuple(path for part in _tags(text) if (path := _path(part)))
 
 
 _PARSERS: dict[Kind, Callable[[str], Any]] = {

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from clinfonce.data import shards
-from clinfonce.data._decode import BadImageError, SafeFolder, decode
+from clinfonce.data._decode import BadImageError, decode
+from clinfonce.data._files import ImageFiles
 from clinfonce.data._texts import TextTable
 from clinfonce.data.images import Shard
 from clinfonce.data.places import Place
@@ -63,7 +64,7 @@ class Packing:
     """Decodes the images of some rows into shards.
 
     Attributes:
-        root: folder that the paths start from.
+        files: of the images.
         texts: the table.
         candidates: the rows.
         place: where the shards go.
@@ -71,7 +72,7 @@ class Packing:
         storage: "raw" keeps (3, s, s) pixels; "encoded" keeps the files that could be decoded.
     """
 
-    root: Path
+    files: ImageFiles
     texts: TextTable
     candidates: list[int]
     place: Place
@@ -121,10 +122,10 @@ class Packing:
     def _read(self, path: str) -> memoryview | bytes | str:
         """What is kept of an image, or what is wrong with it."""
         try:
-            file = self._folder.file(path)
-            if self.storage == "raw":
-                return decode(file, self.image_size).data.cast("B")
-            content = Path(file).read_bytes()
+            with self.files.open(path) as file:
+                if self.storage == "raw":
+                    return decode(file, self.image_size).data.cast("B")
+                content = file.read()
             decode(BytesIO(content), self.image_size)
         except BadImageError as error:
             return f"{path!r}: {error}"
@@ -145,15 +146,11 @@ class Packing:
         return packed
 
     @cached_property
-    def _folder(self) -> SafeFolder:
-        return SafeFolder(self.root)
-
-    @cached_property
     def _signature(self) -> str:
         """Changes with everything that the shards depend on but the image files."""
         content = json.dumps([
             self.texts.names, self.texts.rows, self.candidates, self.image_size, self.storage,
-            str(self.root),
+            str(self.files.root),
         ])  # fmt: skip
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 

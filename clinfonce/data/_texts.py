@@ -77,7 +77,8 @@ def _read_separated(file: Path, encoding: str) -> TextTable:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{file}, line {line}: not {encoding} text ({error.reason}); give its encoding"
+            f"{file}, line {line}: not {encoding} text ({error.reason}); "
+            "give its encoding (--encoding)"
         ) from None
     except LookupError:
         raise InputError(f"unknown encoding {encoding!r}") from None

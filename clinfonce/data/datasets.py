@@ -18,9 +18,12 @@ FOLDER = "folder"
 DATASETS = {
     "celeba": "clinfonce.data.celeba",
     "cifar100": "clinfonce.data.cifar100",
+    "clothing": "clinfonce.data.clothing",
     "cub": "clinfonce.data.cub",
     "digits": "clinfonce.data.digits",
     "imagenet100": "clinfonce.data.imagenet100",
+    "imagenet100-tsai": "clinfonce.data.imagenet100_tsai",
+    "ucmerced": "clinfonce.data.ucmerced",
     "ut-zappos50k": "clinfonce.data.ut_zappos50k",
     "wider-attribute": "clinfonce.data.wider_attribute",
 }
@@ -56,6 +59,7 @@ def prepare(
     table: Path | str | None = None,
     image_size: int | None = None,
     encoding: str = "utf-8",
+    certainty: int | None = None,
     **options: Any,
 ) -> Prepared:
     """Pack a data set, for `clinfonce.data.load(out)`.
@@ -67,12 +71,15 @@ def prepare(
         table: of one's own images.
         image_size: pixels a side; needed for a folder.
         encoding: of the table.
+        certainty: of the attributes of `cub`, see `cub.certain`.
         options: as `prepare_folder` takes them.
 
     Raises:
         InputError: as `prepare_folder`, an unknown data set, or an option that it does not take.
     """
     place = None if root is None else Path(root)
+    if certainty is not None and what != "cub":
+        raise InputError(f"--certainty goes with cub, whose attributes have one; not with {what}")
     if what == FOLDER:
         if place is None or table is None or image_size is None:
             raise InputError("prepare folder needs --root IMAGES, --table FILE and --size PIXELS")
@@ -84,9 +91,11 @@ def prepare(
     if table is not None:
         raise InputError(f"--table goes with folder; {what} has its own")
     module = importlib.import_module(DATASETS[what])
-    for published in vars(module).values():
-        if isinstance(published, Published):
-            return published.prepare(place, out, image_size=image_size, **options)
+    published = next((v for v in vars(module).values() if isinstance(v, Published)), None)
+    if certainty is not None:
+        published = module.certain(certainty)
+    if published is not None:
+        return published.prepare(place, out, image_size=image_size, **options)
     return _prepare_table(module.load(place), out, image_size, options)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinfonce.data import packed
+from clinfonce.data._files import image_files
 from clinfonce.data._infer import MISSING, parse_column
 from clinfonce.data._packing import Packed, Packing, Progress, Skips
 from clinfonce.data._texts import TextTable, read_texts
@@ -113,7 +114,7 @@ def prepare_folder(
     the same table and options goes on where a broken one stopped.
 
     Args:
-        root: folder that the paths start from.
+        root: folder, or uncompressed .tar archive, that the paths start from.
         table: .csv, .tsv or .parquet.
         out: folder to make, a path or a URI such as s3://bucket/folder; no data set may be there.
         image_size: s; images become (3, s, s), shorter side resized to s, centre cropped.
@@ -161,14 +162,14 @@ def prepare_texts(
     """As `prepare_folder`, from a table that was read already."""
     place, work = check_out(out)
     kept_as = _storage(storage, image_size)
-    _check_root(root)
+    files = image_files(root)
     _check_columns(texts, types)
     skips = Skips(skip_bad)
     candidates = _usable_rows(texts, skips)
     known = _describe(texts.take(candidates), types, skips)  # before hours of decoding
     if announce is not None:
         announce(known.columns)
-    packing = Packing(root, texts, candidates, work, image_size, kept_as)
+    packing = Packing(files, texts, candidates, work, image_size, kept_as)
     try:
         done = packing.run(skips, threads or os.cpu_count() or 1, progress)
         if not done.kept:
@@ -215,11 +216,6 @@ def _storage(choice: StorageChoice, image_size: int) -> Storage:
     if choice == "auto":
         return "raw" if image_size <= _LARGEST_RAW else "encoded"
     return choice
-
-
-def _check_root(root: Path) -> None:
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; root is the folder that the paths start from")
 
 
 @dataclass(frozen=True)

@@ -1,42 +1,55 @@
-"""Hierarchies in which nodes may have several parents, made into trees."""
+"""Hierarchies in which nodes may have several parents, as paths from the roots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import TypeAlias
 
 from clinfonce.errors import InputError
 
+Path: TypeAlias = tuple[str, ...]
 
-def tree_paths(parents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """One path from a root to every node of a hierarchy in which nodes may have several parents.
+MAX_PATHS = 1000  # to one node: their number may grow exponentially with the depth
 
-    A node keeps the parent that is nearest to a root, of equally near ones the first in
-    alphabetical order. The choice is made once a node, so what is left is a tree.
+
+def root_paths(
+    parents: Mapping[str, Iterable[str]], nodes: Iterable[str] | None = None
+) -> dict[str, tuple[Path, ...]]:
+    """Every path from a root to each node, in alphabetical order.
+
+    A node with one parent all the way up has one path; `clusterings.from_hierarchy` uses all of
+    them where there are several.
 
     Args:
         parents: node to its parents; nodes that appear as a parent only are roots.
+        nodes: the nodes to find paths to; None takes all.
 
     Raises:
-        InputError: a cycle that no root leads into.
+        InputError: a cycle, or more than `MAX_PATHS` paths to one node.
 
-    >>> tree_paths({"cat": ["pet", "feline"], "feline": ["animal"], "pet": ["animal"]})["cat"]
-    ('animal', 'feline', 'cat')
+    >>> root_paths({"cat": ["pet", "feline"], "feline": ["animal"], "pet": ["animal"]})["cat"]
+    (('animal', 'feline', 'cat'), ('animal', 'pet', 'cat'))
     """
-    named = {parent for above in parents.values() for parent in above}
-    nodes = sorted(named | set(parents))
-    children: dict[str, list[str]] = {}
-    for node in nodes:
-        for parent in parents.get(node, ()):
-            children.setdefault(parent, []).append(node)
-    paths: dict[str, tuple[str, ...]] = {node: (node,) for node in nodes if not parents.get(node)}
-    frontier = sorted(paths)
-    while frontier:  # breadth first: whoever reaches a node first is nearest to a root
-        reached: list[str] = []
-        for parent in frontier:
-            for node in children.get(parent, ()):
-                if node not in paths:
-                    paths[node] = (*paths[parent], node)
-                    reached.append(node)
-        frontier = sorted(reached)
-    if len(paths) < len(nodes):
-        lost = next(node for node in nodes if node not in paths)
-        raise InputError(f"hierarchy: {lost!r} is in a cycle, no root leads to it")
-    return paths
+    wanted = parents if nodes is None else _with_ancestors(parents, nodes)
+    above = {node: set(parents.get(node, ())) for node in wanted}
+    try:
+        order = tuple(TopologicalSorter(above).static_order())
+    except CycleError as error:
+        circle = " < ".join(sorted(set(error.args[1])))
+        raise InputError(f"hierarchy: {circle} are above each other in a cycle") from None
+    paths: dict[str, tuple[Path, ...]] = {}
+    for node in order:  # parents come before their children
+        found = sorted((*path, node) for parent in above.get(node, ()) for path in paths[parent])
+        if len(found) > MAX_PATHS:
+            raise InputError(f"hierarchy: {len(found)} paths lead to {node!r}, above {MAX_PATHS}")
+        paths[node] = tuple(found) or ((node,),)
+    return {node: paths[node] for node in sorted(paths if nodes is None else set(nodes))}
+
+
+def _with_ancestors(parents: Mapping[str, Iterable[str]], nodes: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        if (node := waiting.pop()) not in found:
+            found.add(node)
+            waiting += parents.get(node, ())
+    return found

@@ -45,7 +45,7 @@ def load(folder: Path | str, copies: Path | None = None) -> ImageTable:
     if place.is_local:
         local, origin = Path(place.path), None
     else:
-        local, origin = (copies or _cache()) / metadata["fingerprint"], place.text
+        local, origin = (copies or cache()) / metadata["fingerprint"], place.text
     images = PackedImages(
         local,
         shards_from_json(metadata["shards"]),
@@ -80,11 +80,11 @@ def _metadata(place: Place) -> Any:
 
 
 def _table(place: Place, n: int) -> Any:
+    import pyarrow
     import pyarrow.parquet as parquet
 
     try:
-        with place.open(TABLE) as file:
-            table = parquet.read_table(file)
+        table = parquet.read_table(pyarrow.BufferReader(place.read(TABLE)))
     except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
         raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
     if table.num_rows != n:
@@ -92,7 +92,8 @@ def _table(place: Place, n: int) -> Any:
     return table
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Folder of the user's for what can be made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinfonce"
 
 
@@ -153,7 +154,7 @@ def _read_column(described: dict[str, Any], table: Any) -> Column:
     kind = described["kind"]
     if kind in ("tags", "hierarchy"):
         array = np.empty(len(values), dtype=object)
-        array[:] = [tuple(value or ()) for value in values]
+        array[:] = [_as_tuple(value or ()) for value in values]
     elif kind == "categorical":
         filler: str | int = "" if any(isinstance(value, str) for value in values) else 0
         array = np.array([filler if value is None else value for value in values])
@@ -169,3 +170,8 @@ def _read_column(described: dict[str, Any], table: Any) -> Column:
         description=described["description"],
         level=described["level"],
     )
+
+
+def _as_tuple(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Lists, also within lists, as tuples."""
+    return tuple(_as_tuple(value) if isinstance(value, list) else value for value in values)

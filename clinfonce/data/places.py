@@ -64,7 +64,7 @@ class Place:
         return bytes(self._ask(lambda: self._open(name).read()))
 
     def open(self, name: str) -> Any:
-        """A file that can be read in parts, a pyarrow `NativeFile`."""
+        """A file that is read from its beginning on, a pyarrow `NativeFile`."""
         return self._ask(lambda: self._open(name))
 
     def write(self, name: str, content: Any) -> None:
@@ -102,7 +102,8 @@ class Place:
             partial.unlink(missing_ok=True)
 
     def _open(self, name: str) -> Any:
-        return self.files.open_input_file(f"{self.path}/{name}")
+        # Not open_input_file: pyarrow 26 waits for ever in random access to gs://.
+        return self.files.open_input_stream(f"{self.path}/{name}")
 
     def _put(self, target: str, content: Any) -> None:
         with self.files.open_output_stream(target) as out:

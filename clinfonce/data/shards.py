@@ -103,11 +103,22 @@ def read_note(place: Place, number: int) -> Note | None:
     if place.size(shard_name(number)) is None:
         return None
     try:
-        with place.open(shard_name(number)) as file, pyarrow.ipc.open_file(file) as shard:
-            said = json.loads(shard.schema.metadata[_KEY])
+        said = json.loads(_schema(place, shard_name(number)).metadata[_KEY])
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError):
         return None
     return Note(**{**said, "bad": [(row, reason) for row, reason in said["bad"]]})
+
+
+def _schema(place: Place, name: str) -> Any:
+    """The schema of a shard; on a disk its end is looked at too, for it may have been cut off."""
+    import pyarrow
+
+    if place.is_local:
+        with pyarrow.memory_map(f"{place.path}/{name}") as file:
+            return pyarrow.ipc.open_file(file).schema
+    with place.open(name) as file:
+        file.read(8)  # "ARROW1" and padding; from there on an Arrow file is an Arrow stream
+        return pyarrow.ipc.open_stream(file).schema
 
 
 def map_raw(file: Path, image_shape: tuple[int, ...]) -> NDArray[np.uint8]:

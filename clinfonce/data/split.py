@@ -1,5 +1,7 @@
 """A fixed stratified split that no change of a library's random numbers can move."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +33,7 @@ def stratified_split(
     Raises:
         InputError: shares that leave a split empty, or a class of fewer than three rows.
     """
-    if not (train > 0 and validation > 0 and train + validation < 1):
-        raise InputError(f"shares {train} and {validation} leave no rows for one of the splits")
+    _check_shares(train, validation)
     order, starts, sizes, classes = _by_class(labels, seed)
     if (small := np.flatnonzero(sizes < 3)).size:
         raise InputError(
@@ -62,6 +63,60 @@ def hold_out(labels: NDArray[np.int64], share: float, seed: int = 0) -> NDArray[
         n_held = min(max(round(share * size), 1), size - 1)
         held[order[start : start + n_held]] = True
     return held
+
+
+def grouped_split(
+    labels: NDArray[Any],
+    groups: NDArray[Any],
+    *,
+    train: float = 0.5,
+    validation: float = 0.2,
+    seed: int = 0,
+) -> NDArray[np.int8]:
+    """Split so that no group (a contributor, a patient) is in two splits.
+
+    The largest group goes first, to the split whose classes it brings nearest to their shares.
+
+    Args:
+        labels: (n,) classes; all alike for an unstratified split.
+        groups: (n,) group of each row.
+        train: share of the training rows, 0 < train.
+        validation: share of the validation rows, 0 < validation < 1 - train.
+        seed: another order of groups of equal size.
+
+    Returns:
+        (n,) int8 of TRAIN, VALIDATION and TEST.
+
+    Raises:
+        InputError: shares that leave a split empty.
+    """
+    _check_shares(train, validation)
+    n_classes, classes = _codes(labels)
+    n_groups, members = _codes(groups)
+    counts = np.zeros((n_groups, n_classes))
+    np.add.at(counts, (members, classes), 1)
+    shares = np.array([train, validation, 1 - train - validation])
+    wanted = shares[:, None] * counts.sum(axis=0)  # (3, C)
+    have = np.zeros_like(wanted)
+    split = np.empty(n_groups, dtype=np.int8)
+    keys = _hash(np.arange(n_groups, dtype=np.uint64), seed)
+    for group in np.lexsort((keys, -counts.sum(axis=1))):
+        # What is added to sum (have - wanted)^2 / wanted if the group goes to each split.
+        added = counts[group] * (counts[group] + 2 * (have - wanted)) / wanted
+        split[group] = added.sum(axis=1).argmin()
+        have[split[group]] += counts[group]
+    return split[members]
+
+
+def _check_shares(train: float, validation: float) -> None:
+    if not (train > 0 and validation > 0 and train + validation < 1):
+        raise InputError(f"shares {train} and {validation} leave no rows for one of the splits")
+
+
+def _codes(values: NDArray[Any]) -> tuple[int, NDArray[np.int64]]:
+    """How many distinct values there are, and the number (n,) of each row's."""
+    distinct, codes = np.unique(values, return_inverse=True)
+    return len(distinct), codes.astype(np.int64)
 
 
 def _by_class(

@@ -28,7 +28,7 @@ _DTYPE_WORDS = {
     "categorical": "int64 or str",
     "numeric": "float64",
     "tags": "object (tuples of str)",
-    "hierarchy": "object (tuples of str)",
+    "hierarchy": "object (tuples of str, or of such tuples)",
 }
 _HASH_BLOCK = 1 << 24  # bytes of images hashed at a time, so that a memory map is never read whole
 
@@ -41,7 +41,8 @@ class Column:
         name: unique within the table.
         kind: what the values are; numeric columns are binned before they cluster anything.
         values: (n,) bool | int64 codes or str | float64 | object holding tuples of str (the tags
-            of an image; the path from the root of a hierarchy down).
+            of an image; the path from the root of a hierarchy down, or tuples of such paths in
+            all rows where some have several).
         missing: (n,) bool, True where the value is unknown and `values` holds a filler; or None.
         description: one sentence for people, with the unit.
         level: "class" if the value follows from the label, "image" if it was observed per image.
@@ -97,8 +98,15 @@ class Column:
             return ""
         value = self.values[known[0]]
         if isinstance(value, tuple):
-            return ("/" if self.kind == "hierarchy" else "|").join(value)
+            return path_text(value) if self.kind == "hierarchy" else "|".join(value)
         return str(value)
+
+
+def path_text(value: tuple[Any, ...]) -> str:
+    """A path, or several, of a hierarchy as a table's text."""
+    if value and isinstance(value[0], tuple):
+        return "|".join(map("/".join, value))
+    return "/".join(value)
 
 
 @dataclass(frozen=True, eq=False)

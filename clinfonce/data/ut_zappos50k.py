@@ -31,11 +31,18 @@ def _read(root: Path) -> tuple[Path, TextTable]:
             for i, name in enumerate(header)
             if name != "CID" and not name.startswith(("Category.", "SubCategory."))
         ]
-        rows = []
+        rows, missing = [], []
         for row in reader:
+            if (shoe := row[header.index("CID")]) not in paths:
+                missing.append(shoe)
+                continue
             label = next(header[i].removeprefix("SubCategory.") for i in labels if row[i] == "1")
-            path = paths[row[header.index("CID")]].relative_to(images).as_posix()
+            path = paths[shoe].relative_to(images).as_posix()
             rows.append([path, label, *(row[i] for i in kept)])
+    if missing:
+        raise FileNotFoundError(
+            f"images of {len(missing)} shoes are missing, such as that of {missing[0]}"
+        )
     return images, as_texts(file, ["path", "label", *(header[i] for i in kept)], rows)
 
 

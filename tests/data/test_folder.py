@@ -108,6 +108,21 @@ def test_types_can_be_given(folder):
     assert columns["kind"].values[0] == "animal/mammal/0"
 
 
+def test_several_paths_to_one_place(folder):
+    def change(rows):
+        for i, row in enumerate(rows):
+            row["kind"] = "animal/cat;pet/cat" if i % 2 else "animal/wolf"
+            row["seen"] = "on a/c|off" if i % 2 else "off"  # not all are paths: these are tags
+
+    with_rows(folder, change)
+    columns = load(prepare(folder).folder).columns
+    assert columns["kind"].kind == "hierarchy"
+    assert columns["kind"].values[0] == (("animal", "wolf"),)
+    assert columns["kind"].values[1] == (("animal", "cat"), ("pet", "cat"))
+    assert columns["kind"].example == "animal/wolf"
+    assert (columns["seen"].kind, columns["seen"].values[1]) == ("tags", ("off", "on a/c"))
+
+
 @pytest.mark.parametrize("suffix", [".tsv", ".parquet"])
 def test_other_tables(folder, suffix):
     rows = make_rows()
@@ -194,6 +209,12 @@ def _bomb():
     header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     return b"\x89PNG\r\n\x1a\n" + chunk + _noise()[33:]
+
+
+def test_a_text_is_no_image(folder):
+    (folder / "pictures/07.png").write_text("no image")
+    with pytest.raises(InputError, match=r"'pictures/07.png': not an image \(BMP, GIF, JPEG"):
+        prepare(folder)
 
 
 @pytest.mark.parametrize("kind", BAD_IMAGES)

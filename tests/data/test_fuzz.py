@@ -17,7 +17,7 @@ from clinfonce.errors import InputError
 N = 6
 VALUES = st.one_of(
     st.sampled_from(
-        ["", "NA", "nan", "1", "0", "yes", "-1", "a|b", "a/b", ";", "/", "1e999", "inf"]
+        ["", "NA", "nan", "1", "0", "yes", "-1", "a|b", "a/b", "a/b|c/d", ";", "/", "1e999", "inf"]
     ),
     st.floats().map(str),
     st.integers().map(str),

@@ -28,11 +28,11 @@ def test_guide(tmp_path, monkeypatch, capsys):
             Path("photos/birds").mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (9, 9)).save(f"photos/{row['path']}")
             writer.writerow(row)
+    Path("birds.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
     commands = re.findall(r"^clinfonce (?!:)(\w.*)$", text, re.MULTILINE)
-    assert [command.split()[0] for command in commands] == ["prepare", "information"]
+    assert [line.split()[0] for line in commands] == ["prepare", "information", "clusterings"]
     for command in commands:
         assert main(command.split()) == 0
-    Path("birds.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
     assert main(["pretrain", "birds.yaml"]) == 0
     scope = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):

@@ -1,228 +1,262 @@
-"""Loaders of published data sets on miniatures of their layout."""
+"""Loaders of published data sets on miniatures of their layout, and on real files if at hand."""
 
-import csv
 import dataclasses
-import json
+import importlib
+import pickle
+import shutil
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from clinfonce.clusterings import from_hierarchy
 from clinfonce.data import (
+    DATASETS,
     TEST,
     TRAIN,
     VALIDATION,
-    celeba,
-    cifar100,
     cub,
-    imagenet100,
     load,
-    ut_zappos50k,
-    wider_attribute,
+    prepare,
 )
+from clinfonce.data._texts import read_texts
 from clinfonce.errors import InputError
+from clinfonce.information import measure
+from clinfonce.torchvision_import import import_torchvision
+from tests.data import miniatures
 
+CIFAR100 = import_torchvision("torchvision.datasets").CIFAR100
+SUFFIXES = (".jpg", ".jpeg", ".tif", ".tar")
+SHARED = Path(__file__).parents[3] / "shared/data"
 
-def draw(file, shade):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (20, 16), (shade, shade, shade)).save(file, quality=95)
-
-
-def make_cub(root):
-    folder = root / "CUB_200_2011"
-    lines = {name: [] for name in ("images", "image_class_labels", "train_test_split")}
-    attributes = []
-    for i in range(1, 13):
-        bird = ["001.Albatross", "002.Auklet"][i % 2]
-        path = f"{bird}/bird_{i:04}.jpg"
-        draw(folder / "images" / path, i * 20)
-        lines["images"].append(f"{i} {path}")
-        lines["image_class_labels"].append(f"{i} {1 + i % 2}")
-        lines["train_test_split"].append(f"{i} {int(i <= 8)}")
-        attributes += [f"{i} 1 {i % 2} 3 1.5", f"{i} 2 {int(i > 6)} 4 12.3 0", f"{i} 3 0 1 2"]
-    for name, text in lines.items():
-        (folder / f"{name}.txt").write_text("\n".join(text))
-    (folder / "classes.txt").write_text("1 001.Albatross\n2 002.Auklet\n")
-    (folder / "attributes").mkdir()
-    (folder / "attributes/image_attribute_labels.txt").write_text("\n".join(attributes))
-    (root / "attributes.txt").write_text("1 has_bill::hooked\n2 has_wing::blue\n3 has_eye::red\n")
-
-
-def check_cub(table):
-    assert table.label_names == ("001.Albatross", "002.Auklet")
-    assert table.labels.tolist() == [1, 0] * 6
-    assert table.rows(TEST).tolist() == [8, 9, 10, 11]
-    assert len(table.rows(VALIDATION)) == 2
-    assert list(table.columns) == ["has_bill::hooked", "has_wing::blue", "has_eye::red"]
-    assert table.columns["has_bill::hooked"].values.tolist() == [True, False] * 6
-    assert table.columns["has_bill::hooked"].level == "class"
-    assert table.columns["has_wing::blue"].values.tolist() == [False] * 6 + [True] * 6
-    assert not table.columns["has_eye::red"].values.any()
-
-
-def make_ut_zappos50k(root):
-    header = ["CID", "Category.Shoes", "Category.Boots", "SubCategory.Heels", "SubCategory.Ankle",
-              "Closure.Lace.up", "Gender.Women"]  # fmt: skip
-    rows = []
-    for i in range(12):
-        boot = i % 3 == 0
-        place = "Boots/Ankle" if boot else "Shoes/Heels"
-        draw(root / "ut-zap50k-images" / place / "Some Brand." / f"70{i:02}.{i}.jpg", i * 20)
-        rows.append([f"70{i:02}-{i}", *map(int, (not boot, boot, not boot, boot, i % 2, i > 5))])
-    (root / "ut-zap50k-data").mkdir()
-    with (root / "ut-zap50k-data/meta-data-bin.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-
-
-def check_ut_zappos50k(table):
-    assert table.label_names == ("Ankle", "Heels")
-    assert table.labels.tolist() == [0, 1, 1] * 4
-    assert list(table.columns) == ["Closure.Lace.up", "Gender.Women"]
-    assert table.columns["Gender.Women"].values.tolist() == [False] * 6 + [True] * 6
-    assert [len(table.rows(code)) for code in range(3)] == [6, 3, 3]
-
-
-def make_wider_attribute(root):
-    maps = {
-        "attribute_id_map": {"0": "Male", "1": "hat"},
-        "scene_id_map": {"0": "Parade", "1": "Meeting"},
-    }
-    parts = {"trainval": [], "test": []}
-    for i in range(12):
-        split = "train" if i < 6 else "val" if i < 8 else "test"
-        path = f"{split}/{i % 2}--scene/{i}.jpg"
-        draw(root / "Image" / path, i * 20)
-        people = [{"attribute": [-1, 0], "bbox": [0, 0, 5, 5]} for _ in range(3)]
-        people[i % 3]["attribute"] = [1 if i % 4 == 0 else 0, 1 if i > 3 else -1]
-        part = "test" if split == "test" else "trainval"
-        parts[part].append({"file_name": path, "scene_id": i % 2, "targets": people})
-    (root / "Anno").mkdir()
-    for part, images in parts.items():
-        (root / f"Anno/wider_attribute_{part}.json").write_text(
-            json.dumps(maps | {"images": images})
-        )
-
-
-def check_wider_attribute(table):
-    assert table.label_names == ("Meeting", "Parade")
-    assert table.labels.tolist() == [1, 0] * 6
-    assert table.rows(VALIDATION).tolist() == [6, 7]
-    assert table.rows(TEST).tolist() == [8, 9, 10, 11]
-    assert table.columns["Male"].values.tolist() == [i % 4 == 0 for i in range(12)]
-    assert table.columns["hat"].values.tolist() == [i > 3 for i in range(12)]
-
-
-def make_celeba(root):
-    attributes, splits, people = [], [], []
-    for i in range(12):
-        name = f"{i:06}.jpg"
-        draw(root / "img_align_celeba" / name, i * 20)
-        attributes.append(f"{name} {1 if i > 5 else -1}  {1 if i % 2 else -1} -1")
-        splits.append(f"{name} {0 if i < 6 else 1 if i < 8 else 2}")
-        people.append(f"{name} {i // 2 + 100}")
-    (root / "list_attr_celeba.txt").write_text(
-        "12\nBald Smiling Young \n" + "\n".join(attributes) + "\n"
-    )
-    (root / "list_eval_partition.txt").write_text("\n".join(splits))
-    (root / "identity_CelebA.txt").write_text("\n".join(people))
-
-
-def check_celeba(table):
-    assert table.label_names == ("Smiling", "not Smiling")
-    assert table.labels.tolist() == [1, 0] * 6
-    assert table.rows(VALIDATION).tolist() == [6, 7]
-    assert list(table.columns) == ["identity", "Bald", "Young"]
-    assert table.columns["Bald"].values.tolist() == [i > 5 for i in range(12)]
-    assert table.columns["identity"].values[5] == "102"
-
-
-def make_imagenet100(root):
-    for i in range(12):
-        folder = "val" if i >= 8 else "train"
-        draw(root / folder / ["n01", "n02"][i % 2] / f"{i:02}.JPEG", i * 20)
-    (root / "wordnet.is_a.txt").write_text("n00 n10\nn10 n01\nn00 n02\nn10 n02\n")
-
-
-def check_imagenet100(table):
-    assert table.label_names == ("n01", "n02")
-    assert len(table.rows(TEST)) == 4
-    assert len(table.rows(VALIDATION)) == 2
-    paths = dict(zip(table.labels.tolist(), table.columns["wordnet"].values, strict=True))
-    assert paths == {0: ("n00", "n10", "n01"), 1: ("n00", "n02")}
-    assert table.columns["wordnet"].level == "class"
-
-
+# What is tested: the data set, its layout on twelve pictures, what its table must hold.
+M = miniatures
 CASES = {
-    "cub": (cub, "CUB", make_cub, check_cub),
-    "ut-zappos50k": (ut_zappos50k, "UT_ZAPPOS50K", make_ut_zappos50k, check_ut_zappos50k),
-    "wider-attribute": (
-        wider_attribute,
-        "WIDER_ATTRIBUTE",
-        make_wider_attribute,
-        check_wider_attribute,
-    ),
-    "celeba": (celeba, "CELEBA", make_celeba, check_celeba),
-    "imagenet100": (imagenet100, "IMAGENET100", make_imagenet100, check_imagenet100),
+    "celeba": ("celeba", M.make_celeba, M.check_celeba),
+    "clothing": ("clothing", M.make_clothing, M.check_clothing),
+    "clothing, copied": ("clothing", M.make_clothing_copy, M.check_clothing),
+    "cub": ("cub", M.make_cub, M.check_cub),
+    "ucmerced": ("ucmerced", M.make_ucmerced, M.check_ucmerced),
+    "ucmerced, copied": ("ucmerced", M.make_ucmerced_copy, M.check_ucmerced),
+    "ut-zappos50k": ("ut-zappos50k", M.make_ut_zappos50k, M.check_ut_zappos50k),
+    "wider-attribute": ("wider-attribute", M.make_wider_attribute, M.check_wider_attribute),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_miniature(name, tmp_path, monkeypatch):
-    module, constant, make, check = CASES[name]
-    published = getattr(module, constant)
-    make(tmp_path)
-    with pytest.raises(InputError, match=f"{name} in .*: 12 images, {published.n_images} were pub"):
-        load(name, tmp_path)
-    monkeypatch.setattr(module, constant, dataclasses.replace(published, n_images=12))
+def published(name):
+    """The module of a data set, and the name of its description there."""
+    return importlib.import_module(DATASETS[name]), name.upper().replace("-", "_")
+
+
+def make_twelve(monkeypatch, case, root):
+    """A miniature, and the loader told to expect as few images."""
+    name, make, _ = CASES[case]
+    make(root)
+    if name == "celeba":
+        miniatures.trust_celeba(monkeypatch, root)
+    module, constant = published(name)
+    small = dataclasses.replace(getattr(module, constant), n_images=12)
+    monkeypatch.setattr(module, constant, small)
+    return name, small
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_miniature(case, tmp_path, monkeypatch):
+    name, small = make_twelve(monkeypatch, case, tmp_path)
     table = load(name, tmp_path)
-    size = published.image_size
-    assert table.images.shape == (12, 3, size, size)
-    check(table)
+    assert table.images.shape == (12, 3, small.image_size, small.image_size)
+    CASES[case][2](table)
     order = np.argsort(table.images[:].mean(axis=(1, 2, 3)), kind="stable")
     assert len(np.unique(table.images[:].mean(axis=(1, 2, 3)).round())) == 12
-    assert name == "imagenet100" or order.tolist() == list(range(12))
+    assert order.tolist() == list(range(12))
     for file in tmp_path.rglob("*.*"):  # the second call opens what the first one packed
         if "clinfonce" not in file.parts and file.is_file():
             file.unlink()
     assert load(name, tmp_path).fingerprint == table.fingerprint
 
 
-@pytest.mark.parametrize("name", [*CASES, "cifar100"])
-def test_says_what_to_fetch(name, tmp_path):
-    with pytest.raises(InputError, match=f"{name} needs the root of its files. To get it: "):
-        load(name)
-    with pytest.raises(InputError, match=r"To get it: .*http"):
+@pytest.mark.parametrize("case", CASES)
+def test_another_number_of_images(case, tmp_path, monkeypatch):
+    name, make, _ = CASES[case]
+    make(tmp_path)
+    if name == "celeba":
+        miniatures.trust_celeba(monkeypatch, tmp_path)
+    number = getattr(*published(name)).n_images
+    with pytest.raises(InputError, match=f"{name} in .*: 12 images, {number} were published"):
         load(name, tmp_path)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_missing_files_are_counted_and_named(case, tmp_path, monkeypatch):
+    name, _ = make_twelve(monkeypatch, case, tmp_path)
+    pictures = [f for f in sorted(tmp_path.rglob("*.*")) if f.suffix.lower() in SUFFIXES]
+    for file in pictures:
+        if file.suffix == ".tar":
+            tarfile.open(file, "w").close()
+        else:
+            file.unlink()
+    out = tmp_path / "out"
+    # One set's paths are found on the disk by the ids in its table.
+    message = (
+        r"(12 of 12 images are missing, such as .*\w.*|of 12 shoes are missing.*7000-0).*To get"
+    )
+    with pytest.raises(InputError, match=message):
+        prepare(name, out, root=tmp_path)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", sorted(DATASETS.keys() - {"digits"}))
+def test_says_what_to_fetch(name, tmp_path):
+    with pytest.raises(InputError, match=f"{name} needs the root of its files. To get it: "):
+        load(name)
+    with pytest.raises(InputError, match=r"To get it: .*http.* Terms: "):
+        load(name, tmp_path)
+
+
+def test_a_read_only_root_is_packed_in_the_cache(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    name, _ = make_twelve(monkeypatch, "ucmerced", root)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root.chmod(0o555)
+    assert len(load(name, root)) == 12
+    assert not (root / "clinfonce").exists()
+    (packed,) = (tmp_path / "cache/clinfonce").iterdir()
+    assert len(load(str(packed / "ucmerced-64px"))) == 12
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real files are not here")
+def test_real_files(tmp_path):
+    scenes = prepare(
+        "ucmerced", tmp_path / "a", root=SHARED / "ucmerced-attributes", image_size=8
+    ).table
+    assert (len(scenes.label_names), len(scenes.columns)) == (21, 17)
+    bits = measure(scenes.labels, scenes.labels)
+    assert bits.h_z == pytest.approx(np.log2(21))
+    photos = prepare("clothing", tmp_path / "b", root=SHARED / "clothing", image_size=8).table
+    assert (len(photos.label_names), len(photos)) == (17, 5096)
+    assert photos.columns["contributor"].n_values == 344
+    index = read_texts(SHARED / "clothing/index.csv")
+    assert photos.columns["group"].values.tolist() == index.column("super")
+    contributors = photos.columns["contributor"].values
+    homes = set(zip(contributors.tolist(), photos.split.tolist(), strict=True))
+    assert len(homes) == 344
+
+
 def test_another_size(tmp_path, monkeypatch):
-    make_cub(tmp_path)
+    miniatures.make_cub(tmp_path)
     monkeypatch.setattr(cub, "CUB", dataclasses.replace(cub.CUB, n_images=12))
     assert cub.load(tmp_path, 8).images.shape == (12, 3, 8, 8)
     assert cub.load(tmp_path, 6).images.shape == (12, 3, 6, 6)
 
 
-def test_cifar100(tmp_path, monkeypatch):
-    folder = tmp_path / "cifar-100-binary"
+def test_cub_by_certainty(tmp_path, monkeypatch):
+    make_twelve(monkeypatch, "cub", tmp_path)
+    options = {"root": tmp_path, "image_size": 4}
+    columns = prepare("cub", tmp_path / "probably", certainty=3, **options).table.columns
+    assert columns["has_bill::hooked"].missing is None  # "probably"
+    wing = columns["has_wing::blue"]
+    assert wing.missing.tolist() == [True] * 3 + [False] * 9  # "guessing", then "definitely"
+    assert wing.values[3:].tolist() == [False] * 3 + [True] * 6
+    eye = columns["has_eye::red"]  # "definitely", then "not visible"
+    assert eye.missing.tolist() == [False] + [True] * 11
+    columns = prepare("cub", tmp_path / "all", certainty=1, **options).table.columns
+    assert {column.missing for column in columns.values()} == {None}
+    assert len(columns) == 3
+    with pytest.raises(InputError, match=r"certainty 5 is none of 1 \(not visible\), 2 \(guess"):
+        prepare("cub", tmp_path / "out", certainty=5, **options)
+    with pytest.raises(InputError, match="certainty goes with cub"):
+        prepare("ucmerced", tmp_path / "out", certainty=2)
+
+
+def make_imagenet(root, classes):
+    """Two training images and one for validation of each class, and a class of no interest."""
+    for place, name in enumerate([*classes, "n00000001"]):
+        for part, number in (("train", 1), ("train", 2), ("val", 3)):
+            miniatures.draw(root / part / name / f"{name}_{number}.JPEG", place * 2)
+    above = {name: ["n_b"] if place % 2 else ["n_a"] for place, name in enumerate(classes)}
+    above |= {classes[0]: ["n_b", "n_a"], "n_a": ["n_root"], "n_b": ["n_root"]}
+    lines = [f"{parent} {child}" for child, parents in above.items() for parent in parents]
+    (root / "wordnet.is_a.txt").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("name", ["imagenet100", "imagenet100-tsai"])
+def test_imagenet100(name, tmp_path, monkeypatch):
+    module, constant = published(name)
+    classes = module.CLASSES
+    assert len(set(classes)) == 100
+    make_imagenet(tmp_path, classes)
+    with pytest.raises(InputError, match=f"{name} in .*: 300 images, [0-9 to]+ were published"):
+        prepare(name, tmp_path / "out", root=tmp_path)
+    small = dataclasses.replace(getattr(module, constant), n_images=range(300, 310))
+    monkeypatch.setattr(module, constant, small)
+    table = prepare(name, tmp_path / "out", root=tmp_path, image_size=4).table
+    assert table.label_names == tuple(sorted(classes))
+    assert [len(table.rows(code)) for code in (TRAIN, VALIDATION, TEST)] == [100] * 3
+    places = dict(zip(table.labels.tolist(), table.columns["wordnet"].values, strict=True))
+    assert places[0] == (("n_root", "n_a", classes[0]), ("n_root", "n_b", classes[0]))
+    assert places[1] == (("n_root", "n_b", classes[1]),)
+    loaded = load(str(tmp_path / "out"))
+    assert loaded.columns["wordnet"].values.tolist() == table.columns["wordnet"].values.tolist()
+    assert from_hierarchy(loaded.columns["wordnet"].values, level=2).n_clusters == 3
+    shutil.rmtree(tmp_path / "val" / classes[7])
+    with pytest.raises(InputError, match=f"1 folders are missing, such as .*val/{classes[7]}. To"):
+        prepare(name, tmp_path / "other", root=tmp_path)
+
+
+def test_the_two_lists_of_imagenet100_share_few_classes():
+    lists = [set(published(name)[0].CLASSES) for name in ("imagenet100", "imagenet100-tsai")]
+    assert len(set.intersection(*lists)) == 3
+
+
+def make_cifar100(root, monkeypatch):
+    folder = root / CIFAR100.base_folder
     folder.mkdir()
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(cifar100, "SIZES", {"train.bin": 20, "test.bin": 4})
-    pixels = {}
-    for name, n in cifar100.SIZES.items():
-        labels = np.arange(n, dtype=np.uint8)[:, None] % 4
+    pixels, sums = {}, {}
+    for name, n in (("train", 20), ("test", 4)):
         pixels[name] = rng.integers(0, 256, (n, 3, 32, 32), np.uint8)
-        records = np.concatenate([labels // 2, labels, pixels[name].reshape(n, -1)], axis=1)
-        records.tofile(folder / name)
-    (folder / "fine_label_names.txt").write_text("apple\nbear\ncan\ndove\n")
-    (folder / "coarse_label_names.txt").write_text("first\nsecond\n\n")
+        labels = [i % 4 for i in range(n)]
+        pickled = {
+            "data": pixels[name].reshape(n, -1),
+            "fine_labels": labels,
+            "coarse_labels": [label // 2 for label in labels],
+        }
+        (folder / name).write_bytes(pickle.dumps(pickled))
+    names = {
+        "fine_label_names": ["apple", "bear", "can", "dove"],
+        "coarse_label_names": ["first", "second"],
+    }
+    (folder / "meta").write_bytes(pickle.dumps(names))
+    sums = {name: miniatures.md5(folder / name) for name in ("train", "test", "meta")}
+    monkeypatch.setattr(CIFAR100, "train_list", [["train", sums["train"]]])
+    monkeypatch.setattr(CIFAR100, "test_list", [["test", sums["test"]]])
+    monkeypatch.setattr(CIFAR100, "meta", CIFAR100.meta | {"md5": sums["meta"]})
+    return folder, pixels
+
+
+def test_cifar100(tmp_path, monkeypatch):
+    _, pixels = make_cifar100(tmp_path, monkeypatch)
     table = load("cifar100", tmp_path)
     assert table.label_names == ("apple", "bear", "can", "dove")
     assert table.labels.tolist() == [0, 1, 2, 3] * 6
-    assert np.array_equal(table.images[20:], pixels["test.bin"])
+    assert np.array_equal(table.images[:20], pixels["train"])
+    assert np.array_equal(table.images[20:], pixels["test"])
     assert table.rows(TEST).tolist() == [20, 21, 22, 23]
     assert (len(table.rows(TRAIN)), len(table.rows(VALIDATION))) == (16, 4)
     assert table.columns["superclass"].values[:4].tolist() == ["first", "first", "second", "second"]
     assert table.columns["hierarchy"].values[2] == ("second", "can")
-    (folder / "train.bin").write_bytes(b"short")
-    with pytest.raises(InputError, match=r"train.bin: missing, or not of 20 images"):
+    made = prepare("cifar100", tmp_path / "out", root=tmp_path)
+    assert load(made.folder).columns["hierarchy"].values[2] == ("second", "can")
+
+
+@pytest.mark.parametrize("name", ["train", "test", "meta"])
+def test_other_files_than_those_of_cifar100(name, tmp_path, monkeypatch):
+    """A pickle can run code when it is opened, so only the published ones are."""
+    folder, _ = make_cifar100(tmp_path, monkeypatch)
+    (folder / name).write_bytes(b"other")
+    with pytest.raises(InputError, match=r"cifar100 in .* corrupted.*To get it"):
+        load("cifar100", tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=rf"cifar-100-python/{name}: missing. To get it"):
         load("cifar100", tmp_path)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinfonce.data import TEST, TRAIN, VALIDATION, stratified_split
-from clinfonce.data.split import hold_out
+from clinfonce.data.split import grouped_split, hold_out
 from clinfonce.errors import InputError
 
 
@@ -58,3 +58,17 @@ def test_hold_out_takes_a_share_of_each_class(sizes):
 def test_hold_out_refuses_lonely_rows():
     with pytest.raises(InputError, match="class 1 has one training image"):
         hold_out(np.array([0, 0, 1]), 0.2)
+
+
+def test_grouped_split_keeps_groups_whole_and_classes_in_their_shares():
+    rng = np.random.default_rng(0)
+    groups = np.minimum(rng.geometric(0.02, 4000), 200)
+    labels = (groups + rng.integers(0, 3, 4000)) % 5  # groups that prefer some classes
+    split = grouped_split(labels, groups)
+    assert len(set(zip(groups.tolist(), split.tolist(), strict=True))) == len(set(groups.tolist()))
+    for label in range(5):
+        shares = np.bincount(split[labels == label], minlength=3) / np.sum(labels == label)
+        np.testing.assert_allclose(shares, [0.5, 0.2, 0.3], atol=0.03)
+    assert np.array_equal(split, grouped_split(labels, groups))
+    with pytest.raises(InputError, match="leave no rows"):
+        grouped_split(labels, groups, train=1.0)
