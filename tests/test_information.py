@@ -17,6 +17,7 @@ from sklearn.metrics.cluster import contingency_matrix, expected_mutual_informat
 
 from clinfonce.errors import InputError
 from clinfonce.information import Information, as_ids, entropy, measure
+from clinfonce.information._joint import joint_sizes
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "data" / "clinfonce-official"
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), min_size=1, max_size=40)
@@ -253,3 +254,25 @@ def test_excess_peaks_inside_for_birds():
     assert excess[5] == pytest.approx(0.885, abs=1e-3)
     assert excess[3] < excess[5] > excess[7] > excess[10] > excess[300]
     assert excess[300] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("n", "n_z", "n_t", "heavy"),
+    [
+        (5000, 100, 60, 0),  # small cells: a table of bytes
+        (5000, 100, 60, 700),  # one cell beyond 255: the bytes overflow
+        (5000, 100, 60, 30),  # sizes beyond those compared one by one
+        (3000, 200, 150, 600),  # beyond 255 and too sparse for a table of words
+        (9000, 3, 4, 0),  # large cells: a table of words
+        (4000, 3000, 2500, 0),  # too sparse for a table: sorted
+    ],
+)
+def test_cells_are_counted_however_many_there_are(n, n_z, n_t, heavy):
+    rng = np.random.default_rng(0)
+    z = np.concatenate([np.arange(n_z), rng.integers(0, n_z, n), np.zeros(heavy, int)])
+    t = np.concatenate([np.arange(n_z) % n_t, rng.integers(0, n_t, n), np.zeros(heavy, int)])
+    sizes, times = joint_sizes(z, t, n_z, n_t)
+    counts = np.unique(z * n_t + t, return_counts=True)[1]
+    expected = np.unique(counts, return_counts=True)
+    assert sizes.tolist() == expected[0].tolist()
+    assert times.tolist() == expected[1].tolist()

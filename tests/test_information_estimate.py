@@ -24,6 +24,19 @@ def test_error_is_the_spread_of_independent_samples(name):
     assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.25)
 
 
+@pytest.mark.parametrize("name", ["i_zt", "i_zt_excess", "ami"])
+def test_interval_holds_what_other_samples_have_on_average(name):
+    rows = samples(400, 80)
+    truth = np.mean([getattr(measure(CLUSTERS[r], LABELS[r]), name) for r in rows])
+    found = [estimate(CLUSTERS[r], LABELS[r], n_draws=100) for r in rows[:40]]
+    intervals = [getattr(one, f"{name}_interval") for one in found]
+    held = np.mean([low <= truth <= high for low, high in intervals])
+    assert 0.85 <= held <= 1
+    errors = [getattr(one, f"{name}_error") for one in found]
+    widths = [high - low for low, high in intervals]
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * np.mean(errors), rel=0.1)
+
+
 def test_measures_the_known_labels_only():
     known = np.zeros(2000, bool)
     known[500:1000] = True
@@ -54,7 +67,7 @@ def test_accepts_tensors():
         ([0, 1, -1, 0, 1, 0], {}, "known labels must not be negative, got -1 at row 2"),
         ([0] * 6, {"known": np.ones(3, bool)}, r"known must be \(6,\) bool"),
         ([0] * 6, {"known": np.zeros(6, bool)}, "known labels is empty"),
-        ([0] * 6, {"known": np.arange(6) < 3}, "got 3 and 50"),
+        ([0] * 6, {"known": np.arange(6) < 3}, "got 3 and 100"),
         ([0] * 6, {"n_draws": 1}, "got 6 and 1"),
     ],
 )

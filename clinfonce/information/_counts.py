@@ -11,14 +11,18 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 
 def entropy_of_counts(counts: IntArray, n: int) -> float:
-    """Entropy in bits of the partition with these cell sizes: log2 n - sum c log2 c / n.
+    """Entropy in bits of the partition with these cell sizes."""
+    return entropy_of_sizes(*distinct(counts), n)
+
+
+def entropy_of_sizes(sizes: FloatArray, times: FloatArray, n: int) -> float:
+    """Entropy in bits of the partition with so many cells of each size: log2 n - sum c log2 c / n.
 
     Summed over distinct sizes in ascending order, so that it depends on the multiset alone and
     H(Z|T) = H(Z,T) - H(T) is exactly 0 where Z is a function of T.
     """
-    if len(counts) == 1:
+    if sizes[-1] == n:  # a single cell
         return 0.0
-    sizes, times = distinct(counts)
     return max(math.log2(n) - float(np.sum(times * sizes * np.log2(sizes))) / n, 0.0)
 
 

@@ -1,6 +1,5 @@
 """Entropies and mutual information of two partitions, from their counts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,7 +8,8 @@ from numpy.typing import NDArray
 
 from clinfonce.errors import InputError
 from clinfonce.information._chance import expected_information
-from clinfonce.information._counts import IntArray, entropy_of_counts
+from clinfonce.information._counts import IntArray, entropy_of_counts, entropy_of_sizes
+from clinfonce.information._joint import joint_sizes
 
 if TYPE_CHECKING:
     import torch
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     Ids: TypeAlias = "NDArray[Any] | torch.Tensor | list[int] | tuple[int, ...]"
 else:
     Ids: TypeAlias = Any
-
-# Rows whose pair codes are made at a time: 1 MiB of int64, which stays in the cache.
-_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def measure(clusters: Ids, labels: Ids) -> Information:
         raise InputError(f"clusters and labels differ in length: {len(z)} and {len(t)}")
     n = len(z)
     h_z, h_t = entropy_of_counts(z_sizes, n), entropy_of_counts(t_sizes, n)
-    h_zt = entropy_of_counts(_joint_counts(z, t, len(z_sizes), len(t_sizes)), n)
+    h_zt = entropy_of_sizes(*joint_sizes(z, t, len(z_sizes), len(t_sizes)), n)
     h_z_given_t, h_t_given_z = max(h_zt - h_t, 0.0), max(h_zt - h_z, 0.0)
     i_zt = max(h_z - h_z_given_t, 0.0)
     chance = expected_information(z_sizes, t_sizes, n)
@@ -140,32 +137,6 @@ def renumber(ids: IntArray) -> tuple[IntArray, IntArray]:
     if used.all():
         return ids, sizes
     return (np.cumsum(used) - 1)[ids], sizes[used]
-
-
-def _joint_counts(z: IntArray, t: IntArray, n_z: int, n_t: int) -> IntArray:
-    """Sizes of the non-empty cells of the contingency table, in any order.
-
-    Cells are counted in a table where it is not much larger than the data, else by sorting.
-    Blocks keep the intermediate codes in the cache and the memory below one copy of the data.
-    """
-    n, n_cells = len(z), n_z * n_t
-    if n_cells <= 4 * n + 1024:
-        small = n < 2**31
-        cells: NDArray[Any] = np.zeros(n_cells, dtype=np.int32 if small else np.int64)
-        one = np.int32(1) if small else np.int64(1)  # another type takes numpy's slow path
-        for rows in _blocks(n, _ROWS):
-            np.add.at(cells, z[rows] * n_t + t[rows], one)
-        return cells[cells > 0].astype(np.int64)
-    codes = np.empty(n, dtype=np.uint32 if n_cells < 2**32 else np.int64)
-    for rows in _blocks(n, _ROWS):
-        codes[rows] = z[rows] * n_t + t[rows]
-    codes.sort()
-    starts = np.flatnonzero(codes[1:] != codes[:-1]) + 1
-    return np.diff(starts, prepend=0, append=n)
-
-
-def _blocks(n: int, size: int) -> Iterator[slice]:
-    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def _adjusted(i_zt: float, chance: float, h_z: float, h_t: float) -> float:
