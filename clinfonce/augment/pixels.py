@@ -1,6 +1,7 @@
 """The arithmetic of `clinfonce.augment`: batches of pixels and plain tensors of parameters.
 
-Here v = views, m = images, c = channels, (h, w) = size of an image, (h', w') = size of a view.
+Here m = images, v = 2m views, those of an image side by side, c = channels, (h, w) = size of an
+image, (h', w') = size of a view.
 Pixel i covers [i, i + 1) of [0, side): bilinear interpolation as `align_corners=False`.
 """
 
@@ -15,26 +16,40 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _NOISE_VALUES = 2**16
 
 
-def separable_weights(
-    start: Tensor, extent: Tensor, size_in: int, size_out: int, *, shrinks: bool
-) -> Tensor:
-    """Weights (v, size_out, size_in) that resample one axis; rows sum to 1.
+def centres(start: Tensor, extent: Tensor, size_in: int, size_out: int) -> Tensor:
+    """Where the pixels of views lie along one axis of the images: (v, size_out), in pixels.
 
     View v shows the stretch from start[v] to start[v] + extent[v] of the image (fractions of the
-    side; a negative extent mirrors). Beyond the image lies its edge. Bilinear; where the view has
-    fewer pixels than the stretch, the triangle is widened to their ratio against aliasing (the
-    filter of Pillow's BILINEAR). Without `shrinks` no view has.
+    side; a negative extent mirrors). Beyond the image lies its edge.
     """
-    place = (torch.arange(size_out, device=start.device) + 0.5) / size_out
-    centre = torch.addcmul(start[:, None], extent[:, None], place).mul_(size_in).sub_(0.5)
-    centre.clamp_(0, size_in - 1)
-    pixels = torch.arange(size_in, device=start.device, dtype=torch.float32)
-    weights = (centre[:, :, None] - pixels).abs_()  # distance in pixels of the image
-    if not shrinks:
-        return weights.neg_().add_(1).relu_()
-    widening = (extent.abs() * (size_in / size_out)).clamp_(min=1)
-    weights.mul_(-1 / widening[:, None, None]).add_(1).relu_()
+    place = (_numbers(size_out, start.device) + 0.5) / size_out
+    found = torch.addcmul(start[:, None], extent[:, None], place).mul_(size_in).sub_(0.5)
+    return found.clamp_(0, size_in - 1)
+
+
+def widening(extent: Tensor, size_in: int, size_out: int) -> Tensor:
+    """How many pixels of the image a pixel of each view covers along one axis: (v,), at least 1."""
+    return (extent.abs() * (size_in / size_out)).clamp_(min=1)
+
+
+def separable_weights(centre: Tensor, size_in: int, wide: Tensor | None) -> Tensor:
+    """Weights (v, size_out, size_in) that resample one axis at `centres`; rows sum to 1.
+
+    Bilinear. Where a view's pixel covers several of the image, the triangle is `widening` times as
+    wide against aliasing (the filter of Pillow's BILINEAR); None = nowhere.
+    """
+    # Distances in pixels of the image.
+    weights = (centre[:, :, None] - _numbers(size_in, centre.device)).abs_()
+    if wide is None:
+        return torch.rsub(weights, 1).relu_()
+    weights.mul_(-1 / wide[:, None, None]).add_(1).relu_()
     return weights.div_(weights.sum(2, keepdim=True))
+
+
+@functools.cache
+def _numbers(count: int, device: torch.device) -> Tensor:
+    """0.0, 1.0, … (count,)."""
+    return torch.arange(count, device=device, dtype=torch.float32)
 
 
 def blur(views: Tensor, sigma: Tensor, radius: int) -> Tensor:
@@ -66,18 +81,12 @@ def _blur(views: Tensor, sigma: Tensor, radius: int) -> Tensor:
 
 
 def apply_separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Multiply images (m, c, h, w) by rows (v, h', h) and columns (v, w', w): (v, c, h', w').
-
-    With v = 2m the images are used twice, one time after the other.
-    """
+    """Multiply images (m, c, h, w) by rows (v, h', h) and columns (v, w', w): (v, c, h', w')."""
     m, c, h, w = images.shape
     v, height, width = len(rows), rows.shape[1], columns.shape[1]
-    # One product serves all channels when the contracted axis is in front.
+    # One product serves all channels, and both views, when the contracted axis is in front.
     x = images.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-    x = x.reshape(m, h, c * w)
-    if v != m:
-        x = x.repeat(v // m, 1, 1)
-    x = torch.bmm(rows, x).view(v, height * c, w)
+    x = torch.bmm(rows.view(m, -1, h), x.view(m, h, c * w)).view(v, height * c, w)
     x = torch.bmm(x, columns.transpose(1, 2)).view(v, height, c, width)
     return x.transpose(1, 2).contiguous()
 
@@ -101,13 +110,10 @@ def inverse_affine(
 
 
 def apply_grid(images: Tensor, maps: Tensor, height: int, width: int, fill: str) -> Tensor:
-    """Sample images (m, c, h, w) through maps (v, 2, 3): (v, c, height, width), v = m or 2m."""
-    m, c, _, _ = images.shape
-    v = len(maps)
-    x = images.to(torch.float32)
-    if v != m:
-        x = x.repeat(v // m, 1, 1, 1)
-    grid = F.affine_grid(maps, [v, c, height, width], align_corners=False)
+    """Sample images (m, c, h, w) through maps (v, 2, 3): (v, c, height, width)."""
+    x = images.to(torch.float32).repeat_interleave(2, 0)
+    shape = [len(maps), images.shape[1], height, width]
+    grid = F.affine_grid(maps, shape, align_corners=False)
     padding = {"edge": "border", "black": "zeros"}[fill]
     return F.grid_sample(x, grid, "bilinear", padding, align_corners=False)
 
@@ -137,16 +143,21 @@ def colour_matrix(gain: Tensor, saturation: Tensor, hue: Tensor, channels: int) 
     return matrix.view(-1, 3, 3)
 
 
-def change_colour(views: Tensor, matrix: Tensor, lift: Tensor, offset: float) -> Tensor:
-    """Multiply the channels of views (v, c, h, w), add lift[v] of their mean luma, less an offset.
+@functools.cache
+def luma_weights(channels: int, device: torch.device) -> Tensor:
+    """What each channel adds to the luma (c,); of other than three channels it is their mean."""
+    weights = _LUMA if channels == 3 else (1 / channels,) * channels
+    return torch.tensor(weights, device=device)
 
-    The luma of other than three channels is their mean.
+
+def change_colour(views: Tensor, matrix: Tensor, lift: Tensor, offset: float) -> Tensor:
+    """Multiply the channels of views (v, c, h, w), add lift[v] · their means, less an offset.
+
+    `lift` (v, c) is what is added of the mean of each channel, to all channels.
     """
     v, c, h, w = views.shape
     flat = views.view(v, c, h * w)
-    means = flat.mean(2)
-    luma = means @ means.new_tensor(_LUMA) if c == 3 else means.mean(1)
-    bias = (lift * luma - offset)[:, None, None]
+    bias = torch.bmm(lift[:, None], flat.mean(2, keepdim=True)).sub_(offset)  # (v, 1, 1)
     if c == 3:
         return torch.baddbmm(bias, matrix, flat).view_as(views)
     return torch.addcmul(bias, flat, matrix).view_as(views)

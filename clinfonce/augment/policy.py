@@ -169,14 +169,14 @@ class Policy:
         height, width = (h, w) if self.image_size is None else (self.image_size, self.image_size)
         views = torch.empty((2, n, c, height, width), device=images.device)
         plan = self._plan(parameters.to(images.device), images.shape, height, width)
+        plan = {name: _by_image(x) for name, x in plan.items()}
         values = _CHUNK_VALUES["cpu" if images.device.type == "cpu" else "cuda"]
         chunk = max(1, values // (c * max(h * w, height * width)))
         for rows in (slice(i, i + chunk) for i in range(0, n, chunk)):
-            part = {
-                name: x.view(2, n, *x.shape[1:])[:, rows].flatten(0, 1) for name, x in plan.items()
-            }
+            part = {name: x[2 * rows.start : 2 * rows.stop] for name, x in plan.items()}
             x = self._colour(self._move(images[rows], part, height, width), part)
-            torch.clamp(x.view_as(views[:, rows]), -1, 1, out=views[:, rows])
+            place = views[:, rows].transpose(0, 1)
+            torch.clamp(x.view_as(place), -1, 1, out=place)
         return views.flatten(0, 1)
 
     def _plan(self, p: Parameters, shape: torch.Size, height: int, width: int) -> dict[str, Tensor]:
@@ -188,14 +188,20 @@ class Policy:
             whole = p.values.new_tensor([0.0, 0, 1, 1]).expand(2 * len(p), 4)
             boxes = p.crop_boxes(h, w, self.crop_ratio) if self._crops else whole
             if self._is_separable(h, w, height, width):
-                plan["stretches"] = stretches(p, boxes)
+                left, top, across, down = stretches(p, boxes).unbind(1)
+                plan["rows"] = pixels.centres(top, down, h, height)
+                plan["columns"] = pixels.centres(left, across, w, width)
+                if self._shrinks(h, w, height, width):
+                    plan["rows_wide"] = pixels.widening(down, h, height)
+                    plan["columns_wide"] = pixels.widening(across, w, width)
             else:
                 plan["maps"] = maps(p, boxes, width / height)
         if self._largest_blur(height, width) >= _SMALLEST_BLUR:
             plan["sigma"] = p["blur"] * max(height, width)
         if self.jitter or self.grey:
             gain = p["brightness"] * p["contrast"] * SCALE
-            plan["lift"] = p["brightness"] * (1 - p["contrast"]) * SCALE
+            lift = p["brightness"] * (1 - p["contrast"]) * SCALE
+            plan["lift"] = lift[:, None] * pixels.luma_weights(channels, lift.device)
             plan["matrix"] = pixels.colour_matrix(gain, p["saturation"], p["hue"], channels)
         if self.solarise:
             plan["solarise"] = p["solarise"] > 0
@@ -221,18 +227,19 @@ class Policy:
         return height < h or width < w or self.zoom[0] < 1
 
     def _move(self, images: Tensor, plan: dict[str, Tensor], height: int, width: int) -> Tensor:
-        """Crop, flip, rotate, shear, zoom, shift and blur: float32 (2m, c, h', w') in [0, 255]."""
+        """Crop, flip, rotate, shear, zoom, shift and blur: float32 (2m, c, h', w') in [0, 255].
+
+        Here and in what follows the two views of an image stand side by side.
+        """
         h, w = images.shape[2:]
-        if "stretches" in plan:
-            shrinks = self._shrinks(h, w, height, width)
-            left, top, across, down = plan["stretches"].unbind(1)
-            rows = pixels.separable_weights(top, down, h, height, shrinks=shrinks)
-            columns = pixels.separable_weights(left, across, w, width, shrinks=shrinks)
+        if "rows" in plan:
+            rows = pixels.separable_weights(plan["rows"], h, plan.get("rows_wide"))
+            columns = pixels.separable_weights(plan["columns"], w, plan.get("columns_wide"))
             x = pixels.apply_separable(images, rows, columns)
         elif "maps" in plan:
             x = pixels.apply_grid(images, plan["maps"], height, width, self.fill)
         else:
-            x = images.repeat(2, 1, 1, 1).float()
+            x = images.float().repeat_interleave(2, 0)
         if "sigma" not in plan:
             return x
         return pixels.blur(x, plan["sigma"], math.ceil(3 * self._largest_blur(height, width)))
@@ -250,6 +257,11 @@ class Policy:
         if "erase" in plan:
             pixels.erase_boxes(x, plan["erase"], 0.0)
         return x
+
+
+def _by_image(parameter: Tensor) -> Tensor:
+    """Of first views, then second views (2n, …): those of each image side by side (2n, …)."""
+    return parameter.view(2, -1, *parameter.shape[1:]).transpose(0, 1).flatten(0, 1)
 
 
 POLICIES = {
