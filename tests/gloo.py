@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TIMEOUT = 60.0  # seconds for one function, starting up included
+TIMEOUT = 180.0  # seconds for one function, starting up included
 
 
 @dataclass

@@ -99,6 +99,14 @@ def check_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
         )
 
 
+def check_finite(values: Tensor, name: str) -> None:
+    """Raise InputError unless every one of ``values`` (n, m) is finite."""
+    bad = ~values.isfinite()
+    if bool(bad.any()):
+        row, column = bad.nonzero()[0].tolist()
+        raise InputError(f"{name} row {row} holds {float(values[row, column])}: must be finite")
+
+
 def check_ids(clusters: Tensor, name: str = "clusters") -> None:
     """Raise InputError on a negative id in ``clusters``, int64 (n,)."""
     if len(clusters) and int(clusters.min()) < 0:

@@ -64,7 +64,8 @@ def cl_infonce(
         temperature: τ, above 0. The loss is not scaled by it.
         form: which of the three.
         weights: floating (n,), finite and not negative: turns the mean into a weighted one.
-        instances: int64 (n,), which image each embedding is a view of; for ``instance_weight``.
+        instances: int64 (n,), ids from 0 up: which image each embedding is a view of; for
+            ``instance_weight``.
         instance_weight: λ, 0 or above: adds λ times the InfoNCE loss whose positives are the
             other views of the same image.
         memory: embeddings (m, d) and clusters (m,) of earlier batches: positives and negatives
@@ -232,11 +233,20 @@ def _bad_rows(rows: _Rows, objective: _Objective) -> InputError | None:
             _checks.check_shapes(*objective.memory, name="memory")
             _checks.check_width(objective.memory[0], rows.embeddings, "memory")
         if check:
-            _checks.check_embeddings(rows.embeddings)
-            _checks.check_ids(rows.clusters)
+            _check_values(rows, objective.memory)
     except InputError as error:
         return error
     return None
+
+
+def _check_values(rows: _Rows, memory: tuple[Tensor, Tensor] | None) -> None:
+    _checks.check_embeddings(rows.embeddings)
+    _checks.check_ids(rows.clusters)
+    if rows.instances is not None:
+        _checks.check_ids(rows.instances, "instances")
+    if memory is not None:
+        _checks.check_embeddings(memory[0], "memory")
+        _checks.check_ids(memory[1], "memory clusters")
 
 
 def _gather(rows: _Rows, workers: Workers) -> tuple[_Batch, slice]:

@@ -16,6 +16,9 @@ from torch.autograd.function import once_differentiable
 
 from clinfonce.errors import InputError
 
+# The newer name of all_gather_into_tensor, which warns from PyTorch 2.13 on.
+_all_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -76,7 +79,7 @@ class Workers:
     def _counts(self, count: int, device: torch.device) -> list[int]:
         counts = torch.empty(self.size, dtype=torch.int64, device=device)
         own = torch.tensor([count], device=device)
-        dist.all_gather_into_tensor(counts, own, group=self.group)
+        _all_gather(counts, own, group=self.group)
         return [int(value) for value in counts.tolist()]
 
     def _join(self, rows: Tensor, counts: list[int]) -> Tensor:
@@ -85,7 +88,7 @@ class Workers:
         padded = rows.new_zeros(longest, *rows.shape[1:])
         padded[: len(rows)] = rows
         joined = rows.new_empty(self.size * longest, *rows.shape[1:])
-        dist.all_gather_into_tensor(joined, padded, group=self.group)
+        _all_gather(joined, padded, group=self.group)
         if min(counts) == longest:
             return joined
         return torch.cat([joined[i * longest :][:count] for i, count in enumerate(counts)])

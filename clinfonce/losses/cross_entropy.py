@@ -5,7 +5,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clinfonce.errors import InputError
-from clinfonce.losses._checks import check_integers, check_range
+from clinfonce.losses._checks import (
+    check_embedding_shape,
+    check_finite,
+    check_integers,
+    check_range,
+)
 from clinfonce.losses.collectives import Workers, global_mean
 
 
@@ -54,14 +59,16 @@ def cluster_cross_entropy(
     Args:
         logits: floating (n, K); half precision is computed in float32.
         clusters: int64 (n,), 0..K-1.
-        check: whether to check the ids' values; a GPU has to wait for that.
+        check: whether to check values; a GPU has to wait for that.
         workers: who share a batch; None for one.
 
     Raises:
-        InputError: on ids of another length, dtype or range.
+        InputError: on ids of another length, dtype or range, or logits that are not finite.
     """
+    check_embedding_shape(logits, "logits")
     check_integers(clusters, logits, "clusters")
     if check:
+        check_finite(logits, "logits")
         check_range(clusters, logits.shape[1], "clusters")
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return global_mean(functional.cross_entropy(wide, clusters, reduction="none"), workers)

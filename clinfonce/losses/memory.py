@@ -44,15 +44,22 @@ class ClusterMemory(nn.Module):
         return self.embeddings[: len(self)], self.clusters[: len(self)]
 
     @torch.no_grad()
-    def push(self, embeddings: Tensor, clusters: Tensor) -> None:
+    def push(self, embeddings: Tensor, clusters: Tensor, *, check: bool = True) -> None:
         """Replace the oldest entries.
 
         Args:
             embeddings: floating (r, d), L2-normalised, this worker's.
             clusters: int64 (r,).
+            check: whether to check values; a GPU has to wait for that.
+
+        Raises:
+            InputError: on an input that breaks a rule above.
         """
         _checks.check_shapes(embeddings, clusters)
         _checks.check_width(self.embeddings, embeddings, "kept embeddings")
+        if check:
+            _checks.check_embeddings(embeddings)
+            _checks.check_ids(clusters)
         (rows, ids), _ = self._workers.gather(embeddings.to(self.embeddings.dtype), clusters)
         size, count = len(self.clusters), len(ids)
         start = int(self.pushed)

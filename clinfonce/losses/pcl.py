@@ -34,6 +34,7 @@ class Prototypes(NamedTuple):
         *,
         temperature: float,
         smoothing: float = 10.0,
+        check: bool = True,
     ) -> "Prototypes":
         """Make prototypes of clusters of embeddings.
 
@@ -42,19 +43,26 @@ class Prototypes(NamedTuple):
         clipped to the 10th and 90th percentile, and φ is scaled to the mean τ.
 
         Args:
-            embeddings: v, floating (N, d), of the momentum encoder, no gradient.
+            embeddings: v, floating (N, d), L2-normalised, of the momentum encoder; no gradient.
             assignments: int64 (N,), 0..K-1, none of them empty.
             temperature: τ, above 0.
             smoothing: α, above 0.
+            check: whether to check the embeddings' values.
+
+        Raises:
+            InputError: on an input that breaks a rule above.
         """
         _checks.check_temperature(temperature)
-        _checks.check_shapes(embeddings, assignments)
-        _checks.check_ids(assignments)
+        _checks.check_embedding_shape(embeddings)
+        _checks.check_integers(assignments, embeddings, "assignments")
+        _checks.check_ids(assignments, "assignments")
+        if check:
+            _checks.check_embeddings(embeddings)
         embeddings = embeddings.detach()
         sizes = torch.bincount(assignments)
         if int(sizes.min()) == 0:
             raise InputError(
-                f"clusters: {int(sizes.argmin())} of 0 to {len(sizes) - 1} is empty: "
+                f"assignments: {int(sizes.argmin())} of 0 to {len(sizes) - 1} is empty: "
                 "ids must be dense"
             )
         count = len(sizes)
@@ -88,7 +96,8 @@ def proto_nce(
     Raises:
         InputError: on shapes or images that do not fit, or without any clustering.
     """
-    _checks.check_shapes(embeddings, images)
+    _checks.check_embedding_shape(embeddings)
+    _checks.check_integers(images, embeddings, "images")
     if check:
         _checks.check_embeddings(embeddings)
     if not granularities:

@@ -45,10 +45,14 @@ BAD = [
     ({"weights": torch.ones(4) / 0}, "weights row 0 holds inf: must be finite and 0 or above"),
     ({"weights": torch.zeros(4)}, "clusters give none of the 4 embeddings a positive: at least"),
     ({"instances": PAIRS[:3]}, "instances are torch.int64 of shape (3,): must be torch.int64"),
+    ({"instances": PAIRS - 1}, "instances row 0 is -1: ids must be 0 or above"),
     ({"instance_weight": 1.0}, "instance_weight is 1.0 without instances: say which image"),
     ({"instance_weight": -1.0}, "instance_weight is -1.0: must be a finite number, 0 or above"),
     ({"memory": (Z, PAIRS[:3])}, "memory clusters are torch.int64 of shape (3,): must be torch."),
     ({"memory": (Z[:, :2], PAIRS)}, "memory are torch.float32 of shape (4, 2): must have d = 3"),
+    ({"memory": (2 * Z, PAIRS)}, "memory row 0 has length 2: every row must be finite and L2-"),
+    ({"memory": (with_value(torch.nan), PAIRS)}, "memory row 2 has length nan: every row must be"),
+    ({"memory": (Z, PAIRS - 1)}, "memory clusters row 0 is -1: ids must be 0 or above"),
 ]
 
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -28,11 +29,12 @@ def step(lengths):
     return loss.detach(), objective.classifier.weight.grad
 
 
-def test_workers_get_the_value_and_gradient_of_one_process(gloo):
+@pytest.mark.parametrize("lengths", [[5, 1], [2, 2, 2], [0, 5, 1]])
+def test_workers_get_the_value_and_gradient_of_one_process(gloo, lengths):
     torch.manual_seed(0)
     objective = ClusterCrossEntropy(4, 3)
     expected = objective(unit(6, 4, seed=0, dtype=torch.float32), torch.arange(6) % 3)
     expected.backward()
-    for loss, gradient in gloo.run(2, step, [5, 1]):
+    for loss, gradient in gloo.run(len(lengths), step, lengths):
         torch.testing.assert_close(loss, expected.detach())
         torch.testing.assert_close(gradient, objective.classifier.weight.grad)

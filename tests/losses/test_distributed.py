@@ -66,6 +66,45 @@ def test_workers_get_the_value_and_gradient_of_one_process(gloo, form, size, len
         torch.testing.assert_close(got_gradient, gradient, rtol=0, atol=1e-12)
 
 
+IMAGES = torch.tensor([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4])
+OLD = (unit(6, 5, seed=7), torch.tensor([3, 1, 20, 8, 3, 20]))
+
+
+def everything(z, form, rows):
+    """Loss and gradient with weights, an instance term and a memory."""
+    weights = torch.linspace(0, 1, len(CLUSTERS), dtype=z.dtype)
+
+    def loss(e):
+        return distributed_cl_infonce(
+            e,
+            CLUSTERS[rows],
+            temperature=0.2,
+            form=form,
+            weights=weights[rows],
+            instances=IMAGES[rows],
+            instance_weight=0.3,
+            memory=OLD,
+        ).loss
+
+    return value_and_gradient(loss, z[rows])
+
+
+def everything_of_own(z, form, lengths):
+    return everything(z, form, own_rows(lengths))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("size", "lengths"), [(2, [1, 10]), (3, [4, 4, 3]), (3, [0, 2, 9])])
+def test_weights_instances_and_memory_together_over_workers(gloo, form, size, lengths):
+    z = unit(len(CLUSTERS), 5, seed=1)
+    value, gradient = everything(z, form, slice(None))
+    answers = gloo.run(size, everything_of_own, z, form, lengths)
+    for got, _ in answers:
+        torch.testing.assert_close(got, value, rtol=0, atol=1e-12)
+    joined = torch.cat([each for _, each in answers])
+    torch.testing.assert_close(joined, size * gradient, rtol=0, atol=1e-11)
+
+
 def local_gradient(z, clusters, lengths):
     rows = own_rows(lengths)
     return value_and_gradient(

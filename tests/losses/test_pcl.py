@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from clinfonce.errors import InputError
-from clinfonce.losses import Prototypes, proto_nce
-from tests.losses.reference import unit
+from clinfonce.losses import Prototypes, Workers, proto_nce
+from tests.losses.reference import unit, value_and_gradient
 
 ASSIGNMENTS = torch.tensor([0, 1, 1, 2, 0, 2, 2, 3])
 
@@ -55,6 +55,31 @@ def test_loss_is_that_of_the_definition():
 def test_gradient_reaches_the_embeddings():
     z, images = unit(3, 4, seed=1).requires_grad_(), torch.tensor([7, 0, 3])
     assert torch.autograd.gradcheck(lambda e: proto_nce(e, images, [prototypes()], check=False), z)
+
+
+IMAGES = torch.tensor([7, 0, 3, 3, 2])
+
+
+def spread(lengths):
+    workers = Workers.of()
+    start = sum(lengths[: workers.rank])
+    own = slice(start, start + lengths[workers.rank])
+    return value_and_gradient(
+        lambda e: proto_nce(e, IMAGES[own], [prototypes()], workers=workers),
+        unit(5, 4, seed=1)[own],
+    )
+
+
+@pytest.mark.parametrize("lengths", [[4, 1], [2, 2, 1], [0, 4, 1]])
+def test_workers_get_the_value_and_gradient_of_one_process(gloo, lengths):
+    value, gradient = value_and_gradient(
+        lambda e: proto_nce(e, IMAGES, [prototypes()]), unit(5, 4, seed=1)
+    )
+    answers = gloo.run(len(lengths), spread, lengths)
+    for got, _ in answers:
+        torch.testing.assert_close(got, value)
+    joined = torch.cat([each for _, each in answers])
+    torch.testing.assert_close(joined, len(lengths) * gradient)
 
 
 def test_bad_input():

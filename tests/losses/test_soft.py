@@ -54,12 +54,14 @@ def spread(z, attributes, lengths):
     )
 
 
-def test_workers_get_the_value_and_gradient_of_one_process(gloo):
+@pytest.mark.parametrize("lengths", [[5, 2], [3, 3, 1], [0, 6, 1]])
+def test_workers_get_the_value_and_gradient_of_one_process(gloo, lengths):
     z = unit(7, 4, seed=0)
     value, gradient = value_and_gradient(
         lambda e: soft_cl_infonce(e, ATTRIBUTES, temperature=0.2), z
     )
-    answers = gloo.run(2, spread, z, ATTRIBUTES, [5, 2])
+    size = len(lengths)
+    answers = gloo.run(size, spread, z, ATTRIBUTES, lengths)
     for got, _ in answers:
         torch.testing.assert_close(got, value)
-    torch.testing.assert_close(torch.cat([each for _, each in answers]), 2 * gradient)
+    torch.testing.assert_close(torch.cat([each for _, each in answers]), size * gradient)
