@@ -5,6 +5,7 @@ from typing import cast
 
 from clinfonce.errors import InputError
 from clinfonce.models.encoder import Encoder
+from clinfonce.torchvision_import import import_torchvision
 
 PREFIX = "timm:"
 
@@ -17,6 +18,7 @@ def build_timm(name: str, *, channels: int, image_size: int) -> Encoder:
             images.
     """
     model = name.removeprefix(PREFIX)
+    import_torchvision()  # which timm imports
     try:
         timm = importlib.import_module("timm")
     except ImportError:
@@ -33,5 +35,6 @@ def build_timm(name: str, *, channels: int, image_size: int) -> Encoder:
         network = timm.create_model(model, **options)
     except (AssertionError, ValueError) as error:
         raise InputError(f"encoder {name}: images of {image_size} pixels: {error}") from None
-    network.feature_dim = network.num_features
+    # Some networks have layers between the pooled maps and the classifier.
+    network.feature_dim = getattr(network, "head_hidden_size", network.num_features)
     return cast(Encoder, network)
