@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 
 from clinfonce.augment import MEAN, STD
 from clinfonce.errors import InputError
-from clinfonce.training.checkpoint import SavedEncoder, load_encoder
+from clinfonce.files import File, Folder
+from clinfonce.training.checkpoint import SavedEncoder, encoder_file, load_encoder
 
+_SUFFIX = ".safetensors"
 _ONNX_PACKAGES = ("onnx", "onnxscript")
 
 
@@ -25,7 +27,7 @@ def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
     classifier; ONNX takes any number of images of the size that the trial was trained on.
 
     Args:
-        home: folder of the result store.
+        home: folder or URI of the result store.
         trial: its `trial_id`, or the first characters of it if no other begins alike.
         out: file to write: .safetensors or .onnx.
 
@@ -36,7 +38,7 @@ def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
     writers = {".safetensors": _write_safetensors, ".onnx": _write_onnx}
     if (write := writers.get(path.suffix)) is None:
         raise InputError(f"--out is {str(out)!r}: must end on {' or '.join(writers)}")
-    encoder = load_encoder(_find(Path(home), trial))
+    encoder = load_encoder(_find(Folder.at(home), trial))
     partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,18 +51,19 @@ def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
     return path
 
 
-def _find(home: Path, trial: str) -> Path:
-    saved = sorted((home / "encoders").glob("*.safetensors"))
-    found = [path for path in saved if path.stem.startswith(trial)]
-    exact = [path for path in found if path.stem == trial]
+def _find(home: Folder, trial: str) -> File:
+    names = home.names("encoders")
+    saved = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+    found = [name for name in saved if name.startswith(trial)]
+    exact = [name for name in found if name == trial]
     if len(exact or found) == 1:
-        return (exact or found)[0]
+        return encoder_file(home, (exact or found)[0])
     if found:
-        names = ", ".join(path.stem for path in found[:5])
-        raise InputError(f"trial {trial!r} is not unique: {names} begin with it")
+        raise InputError(f"trial {trial!r} is not unique: {', '.join(found[:5])} begin with it")
     raise InputError(
-        f"trial {trial!r} has no encoder in {home / 'encoders'} ({len(saved)} are there); "
-        "clinfonce query 'SELECT trial_id, name FROM trials' lists the trials"
+        f"trial {trial!r} has no encoder in {home.file('encoders')} ({len(saved)} are there: of a "
+        "search those of the best `keep` trials); clinfonce query 'SELECT trial_id, name FROM "
+        "trials' lists the trials"
     )
 
 

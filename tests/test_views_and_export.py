@@ -27,9 +27,9 @@ def test_views_writes_a_sheet_of_images_and_views(tmp_path, capsys):
     assert main(["views", "--policy", "digits", "--data", "digits", "--out", str(out)]) == 0
     assert capsys.readouterr().out.strip() == str(out)
     sheet = np.asarray(Image.open(out))
-    # Eight rows and nine columns of 8 × 8 pixels, two pixels of white around each.
-    assert sheet.shape == (8 * 10 + 2, 9 * 10 + 2, 3)
-    first, second = sheet[2:10, 12:20], sheet[2:10, 22:30]
+    # Eight rows and nine columns of 8 × 8 pixels, each pixel eight wide.
+    assert sheet.shape == (8 * 66 + 2, 9 * 64 + 4 * 2 + 4 * 10 + 2 * 2, 3)
+    first, second = sheet[2:66, 76:140], sheet[2:66, 142:206]
     assert not np.array_equal(first, second)
     assert len(np.unique(sheet)) > 10
 

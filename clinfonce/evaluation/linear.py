@@ -45,7 +45,7 @@ def linear_probe(
     n_classes: int,
     draws: Tensor | None = None,
     strengths: tuple[float, ...] = STRENGTHS,
-    tolerance: float = 1e-3,
+    tolerance: float = 5e-3,
 ) -> LinearProbe:
     """Fit logistic regressions on the training features; choose the strength on validation.
 
@@ -77,7 +77,7 @@ def linear_probe(
     if not strengths or min(strengths) <= 0:
         raise InputError(f"linear probe: strengths are {strengths}; needed are positive numbers")
     mean, scale = _standardization(train_x)
-    x = (train_x - mean) * scale
+    x = (train_x - mean).mul_(scale)
     points, labels = (x[None], train_y[None]) if draws is None else (x[draws], train_y[draws])
     standard_val = (val_x - mean) * scale
     best: Solution | None = None
@@ -107,8 +107,8 @@ def _clearly_below(accuracy: float, n: int) -> float:
 
 def _standardization(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (d,) and inverse deviation (d,); 0 for a feature that is constant up to rounding."""
-    variance, mean = torch.var_mean(x, 0, correction=0)
-    deviation = variance.sqrt()
+    mean = x.mean(0)
+    deviation = (x - mean).square_().mean(0).sqrt_()  # many times as fast as torch.std over rows
     rounding = 10 * torch.finfo(x.dtype).eps * mean.abs()
     return mean, torch.where(deviation > rounding, 1 / deviation, 0.0)
 

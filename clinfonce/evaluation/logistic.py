@@ -8,10 +8,13 @@ with the intercept b free; scikit-learn's C is 1 / (n · strength). Strengths ar
 strongest to the weakest, each from the solution before it.
 
 The method is preconditioned non-linear conjugate gradients (Polak–Ribière+) with a Newton line
-search. Features are first turned to their principal axes, where the Hessian's block of class c is
-nearly h_c · diag(s) + strength, s = variances and h_c = mean of p_c (1 - p_c): its inverse is the
-preconditioner, and a few tens of steps suffice. Logits are linear in the weights, so a line search
-needs no product with the features.
+search. In the features' principal axes the Hessian's block of class c is nearly
+h_c · diag(s) + strength, s = variances and h_c = mean of p_c (1 - p_c): its inverse is the
+preconditioner, and a few steps suffice. Each takes two products of all features with as many
+columns as there are classes, which is where the time goes; everything else is done without them:
+logits are linear in the weights, so a line search needs no product, nor does a new strength, and
+each solution ends with a step of the preconditioner alone, after which nothing is looked at. Strong
+penalties are solved by such a step from the same gradient, in closed form.
 """
 
 from collections.abc import Iterator
@@ -24,6 +27,8 @@ _LINE_SEARCHES = 6  # softmaxes for one step length; nearly always one or two ar
 _FLAT = 0.1  # share of the slope at the start that may be left where a step ends
 _SMALLEST_CURVATURE = 1e-6  # of a class that is fitted perfectly
 _TINY = 1e-30
+_CENTRED = 1e-5  # a mean of standardised features that the intercept may as well take
+_SAMPLE = 16  # points a dimension that the principal axes are of
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def solve(
     *,
     n_classes: int,
     strengths: tuple[float, ...],
-    tolerance: float = 1e-3,
+    tolerance: float = 5e-3,
     max_steps: int = 200,
 ) -> Iterator[Solution]:
     """Yield the solutions of all problems for each strength, strongest first.
@@ -63,94 +68,127 @@ def solve(
         max_steps: at most this many steps for each strength.
     """
     mean = x.mean(1, keepdim=True)
-    axes, coordinates, variances = _principal_axes(x - mean)
-    descent = _Descent(coordinates, variances, y, n_classes)
+    centred = x - mean if float(mean.abs().max()) > _CENTRED else x
+    spans = x.shape[1] < x.shape[2]  # fewer points than dimensions
+    axes, variances = _span(centred) if spans else _principal_axes(centred)
+    if spans:
+        descent = _Descent(centred @ axes, None, variances, y, n_classes)
+    else:
+        descent = _Descent(centred, axes, variances, y, n_classes)
     for strength in sorted(strengths, reverse=True):
-        descent.minimize(strength, tolerance, max_steps)
-        weights = axes @ descent.weights[:, :, :-1].mT
-        intercepts = descent.weights[:, :, -1] - (mean @ weights)[:, 0]
-        yield Solution(strength, weights, intercepts)
+        found = descent.minimize(strength, tolerance, max_steps)
+        weights = found[:, :, :-1].mT
+        weights = axes @ weights if spans else weights
+        yield Solution(strength, weights, found[:, :, -1] - (mean @ weights)[:, 0])
 
 
-def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Axes (p, d, r), coordinates (p, n, r) and variances (p, r) of centred x (p, n, d).
-
-    With fewer points than dimensions r = n: directions in which no point lies get no weight.
-    """
+def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Axes (p, d, d) and variances (p, d) of centred x (p, n, d), of a sample of many points."""
     _, n, d = x.shape
-    if d <= n:
-        variances, axes = torch.linalg.eigh(x.mT @ x / n)
-        return axes, x @ axes, variances.clamp_(min=0)
+    some = x[:, :: max(1, n // (_SAMPLE * d))]
+    variances, axes = torch.linalg.eigh(some.mT @ some / some.shape[1])
+    return axes, variances.clamp_(min=0)
+
+
+def _span(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The principal axes (p, d, n) of fewer points than dimensions, and variances (p, n).
+
+    Directions in which no point lies get no weight.
+    """
+    _, n, _ = x.shape
     variances, left = torch.linalg.eigh(x @ x.mT / n)
     used = variances > variances[:, -1:] * n * torch.finfo(x.dtype).eps
     variances = torch.where(used, variances, 0.0)
     deviations = (variances * n).sqrt()[:, None]
-    axes = (x.mT @ left) * torch.where(used[:, None], 1 / deviations, 0.0)
-    return axes, left * deviations, variances
+    return (x.mT @ left) * torch.where(used[:, None], 1 / deviations, 0.0), variances
 
 
 class _Descent:
     """The state of the minimisation, kept from one strength to the next.
 
-    The intercept is the weight of a last coordinate that is 1 everywhere. Classes stand before
-    points in memory: a softmax over few classes is many times faster that way.
+    The intercept is the last weight of a class. Classes stand before points in memory: a softmax
+    over few classes is many times faster that way.
+
+    Args:
+        x: (p, n, r), centred.
+        axes: (p, r, r), the principal axes; None where x is in them already.
+        variances: (p, r), along those.
+        y: int64 (p, n).
+        n_classes: C.
     """
 
-    def __init__(self, x: Tensor, variances: Tensor, y: Tensor, n_classes: int) -> None:
+    def __init__(
+        self, x: Tensor, axes: Tensor | None, variances: Tensor, y: Tensor, n_classes: int
+    ) -> None:
         p, n, r = x.shape
-        one = x.new_ones(p, 1, 1)
-        self.x = torch.cat((x.mT, one.expand(p, 1, n)), 1)  # (p, r + 1, n)
-        self.variances = torch.cat((variances[:, None], one), 2)  # (p, 1, r + 1)
-        self.penalized = torch.cat((x.new_ones(p, 1, r), 0 * one), 2)
+        self.x, self.axes = x, axes
+        self.variances = variances[:, None]  # (p, 1, r)
         self.labels = y[:, None]  # (p, 1, n)
-        self.targets = x.new_zeros(p, n_classes, n).scatter_(1, self.labels, 1.0)
         self.weights = x.new_zeros(p, n_classes, r + 1)
         self.logits = x.new_zeros(p, n_classes, n)
         self.probabilities = self.logits.softmax(1)
+        self.slopes = self._slopes()
         self.steps = 0
 
-    def minimize(self, strength: float, tolerance: float, max_steps: int) -> None:
-        """Descend until every problem is solved to the tolerance, or out of steps."""
-        penalty = strength * self.penalized
-        metric = self._metric(penalty)
-        gradient = self._gradient(penalty)
-        steepest = metric * gradient
+    def minimize(self, strength: float, tolerance: float, max_steps: int) -> Tensor:
+        """Descend until every problem is solved to the tolerance, or out of steps: the weights."""
+        penalty = self._penalty(strength)
+        curvature = self._curvature()
+        gradient = self.slopes + penalty * self.weights
+        steepest = self._preconditioned(gradient, curvature, strength)
         decrement = _dot(gradient, steepest)  # (p, 1, 1), about twice the distance to the minimum
         direction = -steepest
-        for number in range(max_steps):
-            # One step in any case: of a strong penalty f says little, but its direction much.
-            enough = 2 * tolerance * self._loss().clamp_(max=1) * min(number, 1)
-            active = decrement > enough
+        for _ in range(max_steps):
+            active = decrement > 2 * tolerance * self._loss().clamp_(max=1)
             if not active.any():
-                return
+                break
             self.steps += 1
             self._step(torch.where(active, direction, 0.0), gradient, penalty)
-            before, gradient = gradient, self._gradient(penalty)
-            steepest = metric * gradient
+            self.slopes = self._slopes()
+            before, gradient = gradient, self.slopes + penalty * self.weights
+            steepest = self._preconditioned(gradient, curvature, strength)
             last, decrement = decrement, _dot(gradient, steepest)
             kept = ((decrement - _dot(before, steepest)) / last).clamp_(min=0)
             direction = kept * direction - steepest
             uphill = _dot(direction, gradient) >= 0
             direction = torch.where(uphill, -steepest, direction)
+        return self.weights - steepest
 
-    def _metric(self, penalty: Tensor) -> Tensor:
-        """The inverse of the Hessian's diagonal in the principal axes, nearly (p, c, r + 1)."""
+    def _penalty(self, strength: float) -> Tensor:
+        """Of each weight (r + 1,); the intercept has none."""
+        penalty = self.weights.new_full(self.weights.shape[-1:], strength)
+        penalty[-1] = 0
+        return penalty
+
+    def _curvature(self) -> Tensor:
+        """Of the mean loss in the logits of each class, nearly (p, C, 1); exact for even odds."""
         p = self.probabilities
-        curvature = (p * (1 - p)).mean(2, keepdim=True).clamp_(min=_SMALLEST_CURVATURE)
-        return 1 / (curvature * self.variances + penalty).clamp_(min=_SMALLEST_CURVATURE)
+        spread = (p * (1 - p)).mean(2, keepdim=True)
+        share = 1 - 1 / max(2, p.shape[1])
+        return (spread / share).clamp_(min=_SMALLEST_CURVATURE)
+
+    def _preconditioned(self, gradient: Tensor, curvature: Tensor, strength: float) -> Tensor:
+        """The gradient (p, C, r + 1) by the inverse of the Hessian, nearly."""
+        slopes = gradient[:, :, :-1]
+        slopes = slopes if self.axes is None else slopes @ self.axes
+        slopes = slopes / (curvature * self.variances + strength).clamp_(min=_SMALLEST_CURVATURE)
+        slopes = slopes if self.axes is None else slopes @ self.axes.mT
+        return torch.cat((slopes, gradient[:, :, -1:] / curvature), 2)
 
     def _loss(self) -> Tensor:
         """The mean cross-entropy (p, 1, 1)."""
         right = self.probabilities.gather(1, self.labels)
         return -right.clamp_(min=_TINY).log_().mean(2, keepdim=True)
 
-    def _gradient(self, penalty: Tensor) -> Tensor:
-        error = self.probabilities - self.targets
-        return torch.baddbmm(penalty * self.weights, error, self.x.mT, alpha=1 / self.x.shape[2])
+    def _slopes(self) -> Tensor:
+        """The gradient (p, C, r + 1) of the mean loss, without the penalty."""
+        one = self.probabilities.new_ones(()).expand(self.labels.shape)
+        error = self.probabilities.scatter_add(1, self.labels, -one)
+        return torch.cat((error @ self.x, error.sum(2, keepdim=True)), 2) / self.x.shape[1]
 
     def _step(self, direction: Tensor, gradient: Tensor, penalty: Tensor) -> None:
         """Go along a direction until the slope is nearly flat."""
-        change = direction @ self.x
+        change = torch.baddbmm(direction[:, :, -1:], direction[:, :, :-1], self.x.mT)
         slope = slope_at_start = _dot(direction, gradient)
         bend = _dot(penalty * direction, direction)  # of the penalty, the same everywhere
         expected = _Expected.of(self.probabilities, change)
@@ -171,7 +209,7 @@ class _Descent:
             low, high = torch.where(slope < 0, length, low), torch.where(slope < 0, high, length)
             if (slope.abs() <= _FLAT * slope_at_start.abs()).all():
                 break
-        self.weights += length * direction
+        self.weights = self.weights + length * direction
         self.logits, self.probabilities = logits, probabilities
 
 

@@ -1,39 +1,73 @@
 """Checkpoints: tensors and plain values alone, written whole or not at all."""
 
+import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
 from torch import nn
 
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, StorageError
+from clinfonce.files import File, Folder
 from clinfonce.models import build_encoder
 
 _KEY = "clinfonce"
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a state of tensors, numbers, strings, lists and dictionaries; atomic."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+def save_checkpoint(place: Path | File, state: dict[str, Any]) -> None:
+    """Write a state of tensors, numbers, strings, lists and dictionaries; atomic.
+
+    Raises:
+        StorageError: it cannot be written now.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    File.at(place).write(buffer.getvalue())
+
+
+def load_checkpoint(place: Path | File) -> dict[str, Any] | None:
+    """Read a state onto the CPU, without unpickling code; None where there is no file.
+
+    Raises:
+        StorageError: it cannot be read now, is damaged, or holds more than tensors and plain
+            values.
+    """
+    file = File.at(place)
     try:
-        torch.save(state, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Read a state onto the CPU, without unpickling code; None where there is no file."""
-    if not path.exists():
+        content = file.read()
+    except FileNotFoundError:
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(content), map_location="cpu", weights_only=True
+        )
+    except Exception as error:  # a stranger's bytes lead PyTorch into any of them
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StorageError(
+            f"the checkpoint {file} is damaged or no checkpoint of clinfonce; remove it to train "
+            f"the trial anew ({reason})"
+        ) from None
     return state
+
+
+def checkpoint_file(home: Folder, experiment: str, trial_id: str) -> File:
+    """Where a result store keeps what a running trial of a sweep or an experiment resumes from."""
+    return home.file(f"checkpoints/{experiment}.{trial_id}.pt")
+
+
+def checkpoints_of(home: Folder, experiment: str) -> list[File]:
+    """Those that are there of a sweep or an experiment."""
+    names = [name.removesuffix(".pt").rpartition(".") for name in home.names("checkpoints")]
+    return [checkpoint_file(home, of, trial_id) for of, _, trial_id in names if of == experiment]
+
+
+def encoder_file(home: Folder, trial_id: str) -> File:
+    """Where a result store keeps the encoder of a trial."""
+    return home.file(f"encoders/{trial_id}.safetensors")
 
 
 @dataclass(frozen=True)
@@ -52,40 +86,56 @@ class SavedEncoder:
 
 
 def save_encoder(
-    path: Path, weights: dict[str, torch.Tensor], description: dict[str, Any] | None = None
+    place: Path | File, weights: dict[str, torch.Tensor], description: dict[str, Any] | None = None
 ) -> None:
     """Write the weights of an encoder as safetensors; atomic.
 
     Args:
-        path: of the file.
+        place: the file.
         weights: by name.
         description: arguments of `build_encoder`, so that `load_encoder` can read the file.
+
+    Raises:
+        StorageError: it cannot be written now.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     metadata = None if description is None else {_KEY: json.dumps(description, sort_keys=True)}
-    try:
-        save_file({name: w.contiguous() for name, w in weights.items()}, partial, metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = safetensors.torch.save(
+        {name: w.contiguous() for name, w in weights.items()}, metadata
+    )
+    File.at(place).write(content)
 
 
-def load_encoder(path: Path) -> SavedEncoder:
+def load_encoder(place: str | Path | File) -> SavedEncoder:
     """Read an encoder that `save_encoder` wrote with its description.
+
+    Args:
+        place: a path, or a URI such as s3://bucket/folder/file.safetensors.
 
     Raises:
         InputError: no such file, or none that says how its encoder is built.
+        StorageError: it cannot be read now.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; an encoder of a finished trial is wanted")
+    file = File.at(place)
     try:
-        with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {})[_KEY])
+        content = file.read()
+        described = json.loads(_metadata(content)[_KEY])
         network = build_encoder(**described)
-        network.load_state_dict(load_file(path))
-    except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        network.load_state_dict(safetensors.torch.load(content))
+    except FileNotFoundError:
         raise InputError(
-            f"{path}: not an encoder that clinfonce saved: {str(error).splitlines()[0]}"
+            f"{place}: no such file; an encoder of a finished trial is wanted"
+        ) from None
+    except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        if isinstance(error, StorageError):
+            raise
+        raise InputError(
+            f"{place}: not an encoder that clinfonce saved: {str(error).splitlines()[0]}"
         ) from None
     return SavedEncoder(network.eval(), described["channels"], described["image_size"])
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """What a safetensors file says of itself: its header is JSON behind its length in 8 bytes."""
+    length = int.from_bytes(content[:8], "little")
+    metadata: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    return metadata

@@ -1,8 +1,9 @@
 """Pretraining of an encoder on one clustering: a plain PyTorch loop, on one worker or several."""
 
+import inspect
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,32 +17,30 @@ from torch.nn.parallel import DistributedDataParallel
 
 from clinfonce.augment import Policy
 from clinfonce.clusterings import Clustering
-from clinfonce.errors import RunError
+from clinfonce.files import File
 from clinfonce.losses import Workers
 from clinfonce.models import synchronize_batch_norm
 from clinfonce.training.alternation import Alternation, embed
 from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
 from clinfonce.training.chunks import average_gradients, backward_in_chunks
 from clinfonce.training.distributed import shard
+from clinfonce.training.divergence import LossWatch, TrainingDivergedError
 from clinfonce.training.images import ImageSource
 from clinfonce.training.model import ContrastiveModel, build_model
 from clinfonce.training.objectives import Measured, build_objective
+from clinfonce.training.online_probe import OnlineProbe
 from clinfonce.training.optimizer import build_optimizer, learning_rate
 from clinfonce.training.progress import Epoch, Position, Sums
 from clinfonce.training.sampler import BatchSampler
+
+# PyTorch's newer name of the argument; the older one warns from 2.13 on.
+_NEWER = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+_NO_BUFFERS: dict[str, Any] = {"forward_sync_buffers" if _NEWER else "broadcast_buffers": False}
 
 if TYPE_CHECKING:
     from clinfonce.config import TrialSpec
 
 __all__ = ["Epoch", "Pretraining", "TrainingDivergedError", "build_model"]
-
-
-# Steps whose losses a GPU may owe before it is made to wait for them.
-_UNSEEN_LOSSES = 16
-
-
-class TrainingDivergedError(RunError):
-    """The loss is no longer a finite number."""
 
 
 class Pretraining:
@@ -60,9 +59,13 @@ class Pretraining:
         device: where to train.
         checkpoint: file to resume from and to save to; None = neither.
         attributes: float32 (n, m), what two training images may share; for soft_cl_infonce.
+        labels: int64 (n,), of the training images, for a probe that learns beside the encoder and
+            does not touch it; None = no probe.
+        save_every: seconds between two checkpoints in the middle of epochs.
 
     Attributes:
         encoder: the network that is trained.
+        probe: a linear classifier of the labels, where there are any.
         clustering: the last one of the encoder's own features; None where clusters are given.
         history: the epochs so far, those before a resumption among them.
     """
@@ -75,8 +78,10 @@ class Pretraining:
         *,
         image_shape: tuple[int, int, int],
         device: torch.device,
-        checkpoint: Path | None = None,
+        checkpoint: Path | File | None = None,
         attributes: NDArray[np.float32] | None = None,
+        labels: NDArray[np.int64] | None = None,
+        save_every: float = 60.0,
     ) -> None:
         self.spec, self.device = spec, device
         self._source = source
@@ -104,9 +109,12 @@ class Pretraining:
         )
         shared = None if attributes is None else torch.tensor(attributes, device=device)
         self._objective = build_objective(spec, model, self._workers, shared)
+        self.probe = None
+        if labels is not None:
+            self.probe = OnlineProbe(self.encoder.feature_dim, labels, device, self._workers)
         self._position = Position()
-        self._unseen: list[Tensor] = []
-        self._saved: int | None = None
+        self._losses = LossWatch(spec, device)
+        self._save_every, self._saved_at = save_every, time.perf_counter()
         self.history: list[Epoch] = []
         if checkpoint is not None and (state := load_checkpoint(checkpoint)) is not None:
             self._restore(state)
@@ -133,11 +141,22 @@ class Pretraining:
 
     def save(self) -> None:
         """Write the checkpoint, if there is to be one; the first worker does it for all."""
-        self._check_losses()
+        self._losses.look(self._position.step, self._position.epoch)
         if self._checkpoint is not None:
-            self._saved = self._position.step
             if self._workers.rank == 0:
                 save_checkpoint(self._checkpoint, self._state())
+            self._note_checkpoint()
+
+    def _save_if_due(self) -> None:
+        late = time.perf_counter() - self._saved_at >= self._save_every
+        if self._checkpoint is not None and late:
+            self.save()
+
+    def _note_checkpoint(self) -> None:
+        self._saved_at = time.perf_counter()
+        self._losses.last_good = (
+            f"the last good checkpoint is {self._checkpoint}, after {self._position.step} steps"
+        )
 
     def _prepared(self, model: ContrastiveModel) -> nn.Module:
         """What runs: with chunks the encoder alone, else the model, shared and compiled."""
@@ -145,7 +164,8 @@ class Pretraining:
         if self.spec.sampler.chunk is not None:
             running = model.encoder
         elif self._workers.size > 1:
-            running = DistributedDataParallel(model)
+            # The statistics of batch norm are alike on all workers already.
+            running = DistributedDataParallel(model, gradient_as_bucket_view=True, **_NO_BUFFERS)
         return cast(nn.Module, torch.compile(running)) if self.spec.compile else running
 
     def _use(self, clusters: NDArray[np.int64]) -> None:
@@ -176,6 +196,7 @@ class Pretraining:
         stream = self._source.stream([batch[self._share(len(batch))] for batch in batches])
         rate = 0.0
         for batch in batches:
+            self._save_if_due()
             waited = time.perf_counter()
             images = next(stream)
             position.sums.data_seconds += time.perf_counter() - waited
@@ -185,7 +206,7 @@ class Pretraining:
             position.step += 1
             position.step_of_epoch += 1
             position.sums.seconds = time.perf_counter() - started
-        self._check_losses()
+        self._losses.look(position.step, position.epoch)
         sums = position.sums
         loss, alone, positives = sums.means()
         sums.seconds = time.perf_counter() - started
@@ -200,6 +221,7 @@ class Pretraining:
             seconds=sums.seconds,
             images=sums.images,
             data_seconds=sums.data_seconds,
+            world_size=self._workers.size,
         )
 
     def _share(self, size: int) -> slice:
@@ -213,21 +235,22 @@ class Pretraining:
         shown = torch.from_numpy(mine).to(self.device).repeat(2)  # (2b,)
         self._optimizer.zero_grad(set_to_none=True)
         measured = self._backward(views, shown, len(batch))
-        self._note_loss(measured.loss)
+        self._losses.note(measured.loss, self._position.step, self._position.epoch)
         if (longest := self.spec.optimizer.clip_norm) is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), longest)
         self._optimizer.step()
         with self._autocast():
             self._objective.end_step(self._model, views, shown)
+        if self.probe is not None:
+            self.probe.learn(self._model.features, shown)
         return measured
 
     def _backward(self, views: Tensor, shown: Tensor, size: int) -> Measured:
         """Compute the loss of a batch and leave its gradients in the parameters."""
 
-        def through(part: nn.Module, x: Tensor) -> Tensor:
+        def through(part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             with self._autocast():
-                y: Tensor = part(x)
-            return y
+                return part(x)
 
         def back(outputs: Tensor) -> Measured:
             measured = self._objective(outputs, shown, self._clusters)
@@ -240,7 +263,7 @@ class Pretraining:
             self._model.encoder,
             partial(through, self._network),
             views.tensor_split(math.ceil(math.ceil(size / self._workers.size) / chunk)),
-            lambda features: back(through(self._model.head, features)),
+            lambda features: back(through(self._model.project, features)),
         )
         average_gradients(self._model, self._workers)
         return measured
@@ -253,30 +276,6 @@ class Pretraining:
         """The outputs (n, d) for all training images, of the network as it is or of another."""
         with self._autocast():
             return embed(network or self._model, self._source)
-
-    def _note_loss(self, loss: Tensor) -> None:
-        """Look at the losses, on a GPU now and then: looking makes it wait."""
-        self._unseen.append(loss.detach())
-        if self.device.type == "cpu" or len(self._unseen) == _UNSEEN_LOSSES:
-            self._check_losses(self._position.step + 1)
-
-    def _check_losses(self, end: int | None = None) -> None:
-        """Raise if a loss of the latest steps before step `end` is not finite."""
-        losses, self._unseen = [float(loss) for loss in self._unseen], []
-        end = self._position.step if end is None else end
-        for step, loss in enumerate(losses, end - len(losses)):
-            if not math.isfinite(loss):
-                raise TrainingDivergedError(self._divergence(step, loss))
-
-    def _divergence(self, step: int, loss: float) -> str:
-        last = "no checkpoint was saved before"
-        if self._saved is not None:
-            last = f"the last good checkpoint is {self._checkpoint}, after {self._saved} steps"
-        return (
-            f"the loss is {loss} at step {step} (epoch {self._position.epoch + 1}); {last}; "
-            f"lower optimizer.learning_rate ({self.spec.optimizer.learning_rate}) or raise "
-            f"objective.temperature ({self.spec.objective.temperature})"
-        )
 
     def _views(self, size: int, images: Tensor) -> Tensor:
         """Two views float (2b, c, h, w) of this worker's share of a batch."""
@@ -309,6 +308,7 @@ class Pretraining:
             "objective": self._objective.state(),
             "clusters": self._clusters.cpu() if self._alternation is not None else None,
             "clustered_before": self._clustered_before,
+            "probe": None if self.probe is None else self.probe.state(),
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -317,8 +317,10 @@ class Pretraining:
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         position = dict(state["position"])
         self._position = Position(**{**position, "sums": Sums(**position["sums"])})
-        self._saved = self._position.step
+        self._note_checkpoint()
         self._objective.restore(_on(self.device, state["objective"]))
+        if self.probe is not None:
+            self.probe.restore(_on(self.device, state["probe"]))
         if self._alternation is not None:
             self._use(state["clusters"].numpy())
             self._clustered_before = state["clustered_before"]

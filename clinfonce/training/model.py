@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from clinfonce.models import build_encoder
+from clinfonce.models import Encoder, build_encoder
 from clinfonce.training.objectives import build_head
 
 if TYPE_CHECKING:
@@ -13,16 +13,27 @@ if TYPE_CHECKING:
 
 
 class ContrastiveModel(nn.Module):
-    """An encoder and the projection head that the objective sees it through."""
+    """An encoder and the projection head that the objective sees it through.
 
-    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
+    Attributes:
+        features: float (n, d) of the latest views, without gradient; for probes.
+    """
+
+    features: Tensor
+
+    def __init__(self, encoder: Encoder, head: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head
 
     def forward(self, views: Tensor) -> Tensor:
         """Float views (n, c, h, w) to unit-length embeddings (n, out_dim), or to logits (n, K)."""
-        outputs: Tensor = self.head(self.encoder(views))
+        return self.project(self.encoder(views))
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features (n, d) to unit-length embeddings (n, out_dim), or to logits (n, K)."""
+        self.features = features.detach()
+        outputs: Tensor = self.head(features)
         return outputs
 
 

@@ -55,7 +55,7 @@ class MomentumMemory:
         self.model.train()
         # View by view: joined rows then lie as on one worker, and the same ones are dropped.
         for part, shown in zip(self.model(views).chunk(2), images.chunk(2), strict=True):
-            self._queue.push(part, shown)
+            self._queue.push(part, shown, check=False)
 
     def state(self) -> dict[str, Any]:
         """Everything to go on from, for a checkpoint."""

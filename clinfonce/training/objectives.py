@@ -140,6 +140,7 @@ class _PCL(_ClInfoNCE):
                 embeddings,
                 self._clustered(embeddings, number),
                 temperature=self._spec.temperature,
+                check=False,
             )
             for number in self._numbers
         ]

@@ -25,6 +25,8 @@ class Epoch:
         data_seconds: that of it in which the step waited for images.
         images: seen, each in two views.
         val_knn: kNN accuracy on the validation split, where the caller measured it.
+        world_size: workers that shared its last batch.
+        val_online: the same of the probe that learns beside the encoder.
     """
 
     epoch: int
@@ -37,6 +39,8 @@ class Epoch:
     images: int
     data_seconds: float = 0.0
     val_knn: float | None = None
+    world_size: int = 1
+    val_online: float | None = None
 
 
 @dataclass

@@ -54,6 +54,16 @@ class BatchSampler:
         """How many batches make an epoch."""
         return math.ceil(len(self.clusters) / self.batch_size)
 
+    def check_workers(self, workers: int) -> None:
+        """Raise InputError unless each of some workers has an image of every batch."""
+        smallest = len(self.clusters) // self.batches_per_epoch
+        if workers > smallest:
+            raise InputError(
+                f"workers is {workers}, but of {len(self.clusters)} training images in batches of "
+                f"at most {self.batch_size} some have only {smallest}: choose fewer workers or a "
+                "larger sampler.batch_size"
+            )
+
     def batches(self, epoch: int) -> list[Rows]:
         """The batches of an epoch: int64 rows of the training images, each row in one batch."""
         rng = np.random.default_rng([self.seed, epoch])

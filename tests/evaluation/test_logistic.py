@@ -88,3 +88,10 @@ def test_almost_no_points(n):
         logits = x[0, 0] @ solution.weights[0] + solution.intercepts[0]
         assert torch.isfinite(logits).all()
         assert logits[0] > logits[1]
+
+
+def test_one_class_is_no_problem():
+    x, y = standardized(20, 4, 1)
+    (solution,) = solve(x[None], y[None], n_classes=1, strengths=(1.0,))
+    assert solution.weights.shape == (1, 4, 1)
+    assert torch.isfinite(solution.weights).all()

@@ -1,11 +1,13 @@
 """Checkpoints: whole or not at all, and nothing that could run code."""
 
-import pickle
+import errno
+import os
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from clinfonce.errors import StorageError
 from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint, save_encoder
 
 
@@ -27,26 +29,35 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "trial.pt"
     save_checkpoint(path, {"epoch": 1})
 
-    def full_disk(state, file):
-        file.write_bytes(b"half")
-        raise OSError("no space left")
+    def full_disk(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(StorageError, match=f"no space left in {tmp_path}: make room"):
         save_checkpoint(path, {"epoch": 2})
     assert load_checkpoint(path) == {"epoch": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["trial.pt"]
 
 
-def test_code_in_a_checkpoint_is_not_run(tmp_path):
+def test_code_in_a_checkpoint_is_not_run(tmp_path, capsys):
     class Evil:
         def __reduce__(self):
             return (print, ("run",))
 
     path = tmp_path / "trial.pt"
     torch.save({"model": Evil()}, path)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(StorageError, match="no checkpoint of clinfonce; remove it"):
         load_checkpoint(path)
+    assert "run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"half of it"])
+def test_a_damaged_checkpoint_is_named(tmp_path, content):
+    path = tmp_path / "trial.pt"
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=f"the checkpoint {path} is damaged") as caught:
+        load_checkpoint(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_encoder_is_saved_as_safetensors(tmp_path):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinfonce.errors import InputError
+from clinfonce.training.distributed import shard
 from clinfonce.training.sampler import BatchSampler
 
 CLUSTERS = np.repeat(np.arange(30), np.arange(1, 31))  # 465 images, clusters of 1 to 30
@@ -55,3 +56,17 @@ def test_order_follows_from_seed_and_epoch():
 def test_impossible_batches_are_refused(batch_size, group, said):
     with pytest.raises(InputError, match=said):
         BatchSampler(CLUSTERS, batch_size, group)
+
+
+@given(batch_size=st.integers(2, 465), group=st.none() | st.integers(2, 9), size=st.integers(1, 9))
+def test_no_worker_goes_without_an_image_and_none_is_seen_twice(batch_size, group, size):
+    group = None if group is None else min(group, batch_size)
+    sampler = BatchSampler(CLUSTERS, batch_size, group)
+    batches = sampler.batches(3)
+    shares = [[batch[shard(len(batch), rank, size)] for batch in batches] for rank in range(size)]
+    assert sorted(np.concatenate([s for each in shares for s in each])) == list(range(465))
+    if all(len(share) > 0 for each in shares for share in each):
+        sampler.check_workers(size)
+    else:
+        with pytest.raises(InputError, match=f"workers is {size}, but of 465"):
+            sampler.check_workers(size)
