@@ -1,5 +1,7 @@
 """The rows of the result tables that a trial leaves behind, however it ends."""
 
+import contextlib
+import functools
 import json
 import platform
 import resource
@@ -7,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +17,11 @@ import torch
 
 from clinfonce import __version__
 from clinfonce.clusterings import Clustering
-from clinfonce.config import TrialSpec, trial_id
+from clinfonce.config import EncoderSpec, TrialSpec, trial_id
 from clinfonce.data import TRAIN, ImageTable
 from clinfonce.information import measure
+from clinfonce.models import build_encoder
+from clinfonce.models.operations import forward_operations
 from clinfonce.training.loop import Epoch
 
 Row = dict[str, Any]
@@ -64,12 +69,28 @@ def describe_outcome(history: Sequence[Epoch], *, status: str, error: str | None
         "status": status,
         "error": error,
         "epochs_run": len(history),
+        "world_size": min((epoch.world_size for epoch in history), default=None),
         "loss": history[-1].loss if history else None,
         "val_knn": next((e.val_knn for e in reversed(history) if e.val_knn is not None), None),
         "train_seconds": train_seconds,
         "images_per_second": images / train_seconds if train_seconds else None,
         "data_wait_share": data_seconds / train_seconds if train_seconds else None,
     }
+
+
+def describe_cost(spec: TrialSpec, table: ImageTable, history: Sequence[Epoch]) -> Row:
+    """The part of a trial's row that says what pretraining computed, whatever the machine."""
+    _, channels, height, width = table.images.shape
+    forward = _forward_operations(spec.encoder, (channels, height, width))
+    images = sum(epoch.images for epoch in history)
+    # Two views of every image, forward, and backward to the inputs and to the weights.
+    return {"train_operations": 2 * 3 * forward * images}
+
+
+@functools.lru_cache(maxsize=64)
+def _forward_operations(encoder: EncoderSpec, image_shape: tuple[int, int, int]) -> int:
+    description = encoder.description(channels=image_shape[0], image_size=image_shape[1])
+    return forward_operations(build_encoder(**description), image_shape)
 
 
 def describe_epochs(history: Sequence[Epoch], identity: str) -> list[Row]:
@@ -100,6 +121,17 @@ def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
     if table.labels is not None:
         row |= asdict(measure(clustering.ids, table.labels[table.rows(TRAIN)]))
     return row
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let `describe_machine` measure from here on, in a process that had other trials before.
+
+    Where a system has no way to, the peak stays that of the whole process.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak of the resident memory
 
 
 def describe_machine(device: torch.device) -> Row:

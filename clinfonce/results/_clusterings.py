@@ -22,14 +22,15 @@ class ClusteringRow:
     """A clustering under one objective. Information in bits; None where it is not known.
 
     Attributes:
-        n_trials: complete trials.
+        n_trials: complete trials that are averaged: not the searched ones where the sweep's own
+            seeds ran too (is_replicate of the view `counted`).
         n_seeds: different seeds among them.
         n_stopped: trials stopped early.
         n_failed: trials that failed.
-        accuracy: mean over complete trials whose accuracy is a number.
+        accuracy: mean over those whose accuracy is a number.
         spread: sample standard deviation over them; None for a single one.
         validation: the same mean of the matching validation accuracy.
-        seconds: mean duration of a complete trial.
+        seconds: mean duration of one of them.
     """
 
     clustering_id: str
@@ -67,7 +68,7 @@ class ClusteringRow:
 
 
 def select_trials(results: Results, metric: str, sweep: str | None) -> list[Trial]:
-    """Trials joined with their clustering, in order of proposal.
+    """The trials that count joined with their clustering, in order of proposal.
 
     Raises:
         InputError: unknown metric or sweep, or the trials are of several data sets.
@@ -80,7 +81,7 @@ def select_trials(results: Results, metric: str, sweep: str | None) -> list[Tria
         "select t.*, c.n_images, c.n_clusters, "
         + ", ".join(f"c.{name}" for name in _INFORMATION)
         + f", t.{metric} as chosen_accuracy, t.{validation} as chosen_validation "
-        f"from trials t left join clusterings c using (clustering_id) {where} "
+        f"from counted t left join clusterings c using (clustering_id) {where} "
         "order by t.sweep, t.number, t.trial_id"
     ).to_pylist()
     if not trials and sweep is not None:
@@ -93,18 +94,18 @@ def clustering_rows(trials: list[Trial]) -> tuple[ClusteringRow, ...]:
     """One row a clustering and objective, best accuracy first, those without accuracy last."""
     groups: dict[tuple[str, str | None], list[Trial]] = defaultdict(list)
     for trial in trials:
-        if trial["clustering_id"] is not None:
-            groups[trial["clustering_id"], trial["objective"]].append(trial)
+        if trial["clustering_group"] is not None:
+            groups[trial["clustering_group"], trial["objective"]].append(trial)
     rows = [_row(group) for group in groups.values()]
     return tuple(sorted(rows, key=_best_first))
 
 
 def _row(group: list[Trial]) -> ClusteringRow:
     first = group[0]
-    complete = [t for t in group if t["status"] == "complete"]
+    complete = [t for t in group if t["status"] == "complete" and t["is_replicate"]]
     accuracies = _numbers(complete, "chosen_accuracy")
     return ClusteringRow(
-        clustering_id=first["clustering_id"],
+        clustering_id=first["clustering_group"],
         name=first["clustering"] or first["name"],
         source=first["source"],
         granularity=first["granularity"],
@@ -115,7 +116,8 @@ def _row(group: list[Trial]) -> ClusteringRow:
         n_failed=sum(t["status"] == "failed" for t in group),
         n_images=first["n_images"],
         n_clusters=first["n_clusters"],
-        **{name: first[name] for name in _INFORMATION},
+        # Of as many clusterings as seeds where each trial makes its own.
+        **{name: _mean(_numbers(group, name)) for name in _INFORMATION},
         accuracy=_mean(accuracies),
         spread=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
         validation=_mean(_numbers(complete, "chosen_validation")),

@@ -15,7 +15,8 @@ from uuid import uuid4
 
 import pyarrow.compute as pc
 
-from clinfonce.results._folder import Folder, parquet_bytes
+from clinfonce.files import Folder
+from clinfonce.results._parquet import parquet_bytes
 from clinfonce.results._scan import (
     COMPACTED,
     SUFFIX,

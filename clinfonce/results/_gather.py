@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from clinfonce.results._clusterings import ClusteringRow, quoted
-from clinfonce.results.figures import Curve
+from clinfonce.results.figures import Curve, Dot
 from clinfonce.results.importance import Importance, attribute_importance
+from clinfonce.results.ped_anova import Share, ped_anova
 from clinfonce.results.query import Results
 from clinfonce.results.relation import Relation, relate
 
@@ -53,6 +54,8 @@ class Material:
     Attributes:
         relation: clusterings, correlations, the answer.
         importances: what each attribute is worth, most helpful first.
+        shares: how much each attribute decides whether a searched trial is among the best.
+        dots: complete trials by temperature.
         curves: learning curves, most important first.
         failures: failed trials, the first twenty.
         setting: pairs of a name and its values, joined.
@@ -62,6 +65,8 @@ class Material:
 
     relation: Relation
     importances: tuple[Importance, ...]
+    shares: tuple[Share, ...]
+    dots: tuple[Dot, ...]
     curves: tuple[Curve, ...]
     failures: tuple[Failure, ...]
     setting: tuple[tuple[str, str], ...]
@@ -84,6 +89,8 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
     return Material(
         relation,
         attribute_importance(results, metric=metric, sweep=sweep),
+        ped_anova(results, metric=metric, sweep=sweep),
+        _dots(results, metric, where),
         _curves(results, relation, where),
         _failures(results, where),
         _setting(results, where),
@@ -92,16 +99,28 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
     )
 
 
+def _dots(results: Results, metric: str, where: str) -> tuple[Dot, ...]:
+    """Trials by temperature; none where all have the same."""
+    rows = results.sql(
+        f"select temperature, {metric} as accuracy, source from counted where status = 'complete' "
+        f"and temperature > 0 and isfinite({metric}) and objective <> 'cross_entropy' "
+        f"and {where} order by temperature, number, trial_id"
+    ).to_pylist()
+    if len({row["temperature"] for row in rows}) < 3:
+        return ()
+    return tuple(Dot(**row) for row in rows)
+
+
 def _curves(results: Results, relation: Relation, where: str) -> tuple[Curve, ...]:
     rows = results.sql(
-        "select clustering_id, objective, epoch, avg(e.val_knn) as value "
-        "from epochs e join trials t using (trial_id) "
-        f"where status = 'complete' and isfinite(e.val_knn) and {where} "
-        "group by all order by clustering_id, objective, epoch"
+        "select clustering_group, objective, epoch, avg(e.val_knn) as value "
+        "from epochs e join counted t using (trial_id) "
+        f"where status = 'complete' and is_replicate and isfinite(e.val_knn) and {where} "
+        "group by all order by clustering_group, objective, epoch"
     ).to_pylist()
     points: dict[tuple[str, str | None], list[tuple[int, float]]] = defaultdict(list)
     for row in rows:
-        points[row["clustering_id"], row["objective"]].append((row["epoch"], row["value"]))
+        points[row["clustering_group"], row["objective"]].append((row["epoch"], row["value"]))
     named = _named(relation)
     drawn = [r for r in relation.rows if (r.clustering_id, r.objective) in points]
     drawn.sort(key=lambda r: r.clustering_id not in named)

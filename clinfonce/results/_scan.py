@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from clinfonce.results._folder import Folder
+from clinfonce.files import Folder
 from clinfonce.results.schema import arrow_schema
 
 SUFFIX = ".parquet"
@@ -31,11 +31,19 @@ _KEYS, _REPLACES = b"clinfonce.keys", b"clinfonce.replaces"
 
 @dataclass(frozen=True)
 class Compacted:
-    """A compacted file: its name, the keys whose rows it holds, the files that it replaces."""
+    """A compacted file.
+
+    Attributes:
+        name: of the file.
+        keys: whose rows it holds.
+        replaces: the compacted files that it replaces.
+        current: whether its columns are those of this version.
+    """
 
     name: str
     keys: frozenset[str]
     replaces: frozenset[str]
+    current: bool
 
 
 @dataclass(frozen=True)
@@ -82,14 +90,14 @@ def listing(folder: Folder, table: str) -> Listing:
     return Listing(single, current, replaced & {c.name for c in found})
 
 
-def patiently(read: Callable[[], Rows]) -> Rows:
+def patiently(folder: Folder, read: Callable[[], Rows]) -> Rows:
     """Read again if a compaction has taken a listed file away before it was read."""
     for _ in range(_TRIES - 1):
         try:
-            return read()
+            return folder.ask(read)
         except FileNotFoundError:
             continue
-    return read()
+    return folder.ask(read)
 
 
 def scan(folder: Folder, table: str) -> Any:
@@ -153,4 +161,5 @@ def _footer(folder: Folder, table: str, name: str) -> Compacted:
         name,
         frozenset(json.loads(notes.get(_KEYS, b"[]"))),
         frozenset(json.loads(notes.get(_REPLACES, b"[]"))),
+        schema.equals(arrow_schema(table)),
     )

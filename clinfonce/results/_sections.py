@@ -31,6 +31,8 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "curves": _both(lambda size: figures.learning_curves(material.curves, size=size)),
         "correlations": _both(lambda size: figures.correlations(relation.correlations, size=size)),
         "importances": _importances(material),
+        "shares": _shares(material),
+        "temperature": _temperature(material),
         "costs": _costs(relation),
         "findings": _findings(relation),
         "predictions": _predictions(relation),
@@ -116,20 +118,45 @@ def _importances(material: Material) -> str:
         "four, else all clusterings with it against all without it, which attributes that come "
         "together can mislead. No interval: too few clusterings."
     )
-    return _section("attributes", "Attributes", f"{drawn}<figcaption>{caption}</figcaption>")
+    return _section("attributes", "Attributes", drawn + _caption(caption))
+
+
+def _shares(material: Material) -> str:
+    found = material.shares
+    if not found:
+        return ""
+    drawn = _both(lambda size: figures.search_shares(found, size=size))
+    caption = (
+        f"How much it matters to be among the best of the {found[0].n} searched trials whether an "
+        "attribute is in the clustering or not (Optuna’s PED-ANOVA), with 95 % intervals from "
+        "resampling trials. It does not say which of the two is better: the figure above does."
+    )
+    return _section("shares", "What the search found decisive", drawn + _caption(caption))
+
+
+def _temperature(material: Material) -> str:
+    dots = material.dots
+    if not dots:
+        return ""
+    drawn = _both(lambda size: figures.temperatures(dots, size=size))
+    caption = (
+        "Every complete trial, coloured by the source of its clustering as in the other figures; "
+        "the dashed line joins medians of equally many trials."
+    )
+    return _section("temperature", "Temperature", drawn + _caption(caption))
+
+
+def _caption(words: str) -> str:
+    return f"<figcaption>{words}</figcaption>"
 
 
 def _costs(relation: Relation) -> str:
     known = [r.seconds for r in relation.rows if r.seconds and r.accuracy is not None]
     if len(known) < 2 or max(known) < 1.2 * min(known):
         return ""  # every trial costs the same: nothing to see
-    drawn = _both(
-        lambda size: figures.scatter(
-            relation.rows, lambda r: r.seconds, "seconds per trial", "Accuracy by cost", size=size
-        )
-    )
+    drawn = _both(lambda size: figures.cost(relation.rows, size=size))
     caption = "Mean duration of a trial, on the machines that it ran on, and mean accuracy."
-    return _section("cost", "Cost", f"{drawn}<figcaption>{caption}</figcaption>")
+    return _section("cost", "Cost", drawn + _caption(caption))
 
 
 def _findings(relation: Relation) -> str:

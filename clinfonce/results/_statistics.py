@@ -13,6 +13,7 @@ _RESAMPLES = 2_000
 # Resampled elements in all: keeps thousands of points as quick as dozens.
 _BUDGET = 2_000_000
 _INTERVAL = (2.5, 97.5)  # percentiles
+_FEWEST_DRAWS = 50
 _FLAT = 1e-12  # a standard deviation below this is a constant
 
 
@@ -58,7 +59,16 @@ def bootstrap(
     for _ in range(max(200, min(_RESAMPLES, _BUDGET // max(n, 1)))):
         rows = generator.integers(n, size=n)
         draws.append(np.atleast_1d(statistic(*(column[rows] for column in columns))))
-    return [_interval(e, d) for e, d in zip(estimate, np.stack(draws).T, strict=True)]
+    return [percentiles(e, d) for e, d in zip(estimate, np.stack(draws).T, strict=True)]
+
+
+def percentiles(estimate: float, draws: Array) -> Interval:
+    """An estimate with the percentile interval of its draws (n,), of which 50 must be finite."""
+    draws = draws[np.isfinite(draws)]
+    if not np.isfinite(estimate) or len(draws) < _FEWEST_DRAWS:
+        return Interval(none_if_nan(estimate), None, None)
+    low, high = np.percentile(draws, _INTERVAL)
+    return Interval(float(estimate), float(low), float(high))
 
 
 def standardised_coefficients(predictors: Array, response: Array) -> Array:
@@ -116,14 +126,6 @@ def _pearson(x: Array, y: Array) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / scale if scale > _FLAT else float("nan")
-
-
-def _interval(estimate: float, draws: Array) -> Interval:
-    draws = draws[np.isfinite(draws)]
-    if not np.isfinite(estimate) or len(draws) < 100:
-        return Interval(none_if_nan(estimate), None, None)
-    low, high = np.percentile(draws, _INTERVAL)
-    return Interval(float(estimate), float(low), float(high))
 
 
 def _design(predictors: Array) -> Array:

@@ -12,7 +12,8 @@ import pyarrow.csv as pacsv
 import pyarrow.types as types
 
 from clinfonce.errors import InputError
-from clinfonce.results._folder import parquet_bytes, write_atomically
+from clinfonce.files import write_atomically
+from clinfonce.results._parquet import parquet_bytes
 
 FORMATS = ("table", "csv", "json", "parquet")
 

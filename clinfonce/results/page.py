@@ -11,8 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from clinfonce.files import write_atomically
 from clinfonce.results import figures
-from clinfonce.results._folder import write_atomically
 from clinfonce.results._gather import Material, gather
 from clinfonce.results._sections import sections
 from clinfonce.results.query import Results
@@ -59,7 +59,7 @@ def figure_files(
     metric: str = DEFAULT_METRIC,
     sweep: str | None = None,
 ) -> list[Path]:
-    """Write each figure as an SVG file with a light background.
+    """Write each figure as an SVG and as a PDF file with a light background.
 
     Raises:
         InputError: unknown metric or sweep, or the trials are of several data sets.
@@ -74,13 +74,18 @@ def figure_files(
         "granularity": figures.granularity(rows, titles=True),
         "learning-curves": figures.learning_curves(material.curves),
         "attributes": figures.importances(material.importances),
+        "attributes-in-search": figures.search_shares(material.shares),
+        "temperature": figures.temperatures(material.dots),
+        "cost": figures.cost(rows, titles=True),
         "correlations": figures.correlations(material.relation.correlations),
     }
     written = []
     for name, figure in drawn.items():
-        path = Path(folder) / f"{name}.svg"
-        write_atomically(path, figures.standalone(figure).encode())
-        written.append(path)
+        files = {"svg": figures.standalone(figure).encode(), "pdf": figures.pdf(figure)}
+        for kind, content in files.items():
+            path = Path(folder) / f"{name}.{kind}"
+            write_atomically(path, content)
+            written.append(path)
     return written
 
 

@@ -2,15 +2,13 @@
 
 import os
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from clinfonce.errors import InputError
-from clinfonce.results._scan import patiently, scan
-from clinfonce.results.schema import TABLES
+from clinfonce.results._attach import attach, quoted
 from clinfonce.results.store import Store
 
 _VIEWS = Path(__file__).with_name("views.sql")
@@ -59,7 +57,7 @@ class Results:
 
 
 def open_results(path: str | os.PathLike[str] | Store) -> Results:
-    """Open a store for SQL.
+    """Open a store for SQL; gathers its files first where too many lie loose.
 
     Args:
         path: the store, or its local folder or URI.
@@ -67,7 +65,9 @@ def open_results(path: str | os.PathLike[str] | Store) -> Results:
     Raises:
         InputError: there is no store, or it is of a newer version.
     """
-    return Results(path if isinstance(path, Store) else Store.open(path))
+    store = path if isinstance(path, Store) else Store.open(path)
+    store.gather_loose()
+    return Results(store)
 
 
 def _connect(store: Store) -> Any:
@@ -75,10 +75,10 @@ def _connect(store: Store) -> Any:
     connection.execute("set timezone = 'UTC'")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set python_enable_replacements = false")  # a name is never a variable
-    for table in TABLES:
-        connection.register(table, patiently(partial(scan, store.folder, table)))
+    paths = attach(connection, store.folder)
     connection.execute(_VIEWS.read_text())
     # From here on a query can reach the tables above and nothing else: no file, no network.
+    connection.execute(f"set allowed_paths = [{quoted(paths)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection

@@ -130,8 +130,9 @@ def relate(
 ) -> Relation:
     """Hold the accuracy of clusterings against what they say of the labels.
 
-    A point is a clustering; the complete trials with it are replicates that are averaged. Stopped
-    and failed trials are counted but have no accuracy.
+    A point is a clustering; the complete trials with it are replicates that are averaged, of the
+    sweep's own seeds alone where it ran with them: a searched trial that was picked for its result
+    is not one. Stopped and failed trials are counted but have no accuracy.
 
     Args:
         results: an open store.
@@ -241,16 +242,18 @@ def _notes(
 def _differing_settings(trials: list[dict[str, Any]]) -> list[str]:
     seen: dict[tuple[Any, ...], Any] = {}
     differing: set[str] = set()
-    for trial in (t for t in trials if t["status"] == "complete"):
+    for trial in (t for t in trials if t["status"] == "complete" and t["is_replicate"]):
         for name in (*_SETTINGS, "epochs"):
-            key = (trial["clustering_id"], trial["objective"], name)
+            key = (trial["clustering_group"], trial["objective"], name)
             if seen.setdefault(key, trial[name]) != trial[name]:
                 differing.add(name)
     return sorted(differing)
 
 
 def _chosen(rows: tuple[ClusteringRow, ...]) -> ClusteringRow | None:
-    between = [r for r in rows if r.accuracy is not None and not r.is_end_point]
+    between = [
+        r for r in rows if r.accuracy is not None and not r.is_end_point and r.source != "synthetic"
+    ]  # a synthetic clustering is made of the labels
     # One seed's accuracy is luck in part: where a sweep confirmed some clusterings, take of those.
     between = [r for r in between if r.n_seeds > 1] or between
     validated = [r for r in between if r.validation is not None]

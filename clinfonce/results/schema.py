@@ -16,7 +16,7 @@ PROBES = ("linear", "knn")
 TOPS = (1, 5)
 LABELS_PER_CLASS = ("1", "5", "10", "all")
 
-ROLES = ("fixed", "search", "confirm", "single")
+ROLES = ("choose", "fixed", "search", "confirm", "single")
 STATUSES = ("complete", "stopped", "failed")
 
 _TIMESTAMP = pa.timestamp("ms", tz="UTC")
@@ -121,7 +121,8 @@ _TRIAL_SETUP = (
     Column(
         "role",
         pa.string(),
-        "Why it was run: fixed (listed in the sweep), search (proposed), confirm (a proposal "
+        "Why it was run: fixed (listed in the sweep), choose (a point of the grid that a fixed "
+        "trial is chosen from; it counts in no view), search (proposed), confirm (a proposal "
         "repeated with another seed), single (no sweep)",
         source=_SEARCH,
         required=True,
@@ -175,6 +176,14 @@ _TRIAL_SETUP = (
     Column("epochs", pa.int32(), "Epochs planned", "epochs", _SPECIFICATION),
     Column("epochs_run", pa.int32(), "Epochs trained", "epochs", _TRAINING),
     Column("workers", pa.int32(), "Data-parallel workers", "processes", _SPECIFICATION),
+    Column(
+        "world_size",
+        pa.int32(),
+        "Fewest workers that an epoch had: below `workers` after machines were lost. The batch and "
+        "its loss are the same then, but for rounding",
+        "processes",
+        _TRAINING,
+    ),
     Column("data", pa.string(), "Name of the data set", source=_SPECIFICATION),
     Column("data_fingerprint", pa.string(), "Hash of the data's content", source=_DATA),
     Column(
@@ -203,6 +212,14 @@ _TRIAL_END = (
         _TRAINING,
     ),
     Column("loss", pa.float64(), "Mean loss of the last epoch", "nats", _TRAINING),
+    Column(
+        "train_operations",
+        pa.float64(),
+        "Floating-point operations of the encoder's convolutions and linear layers in pretraining, "
+        "counted from their shapes: two views of every image, forward and twice as much backward",
+        unit="operations",
+        source=_SPECIFICATION,
+    ),
     Column("seconds", pa.float64(), "The whole trial", "s", _CLOCK, measured=True),
     Column("train_seconds", pa.float64(), "Pretraining alone", "s", _CLOCK, measured=True),
     Column(
@@ -245,10 +262,18 @@ _EPOCHS = (
     Column("step", pa.int64(), "Optimizer steps done at its end", "steps", _TRAINING),
     Column("loss", pa.float64(), "Mean loss of the epoch", "nats", _TRAINING),
     Column("learning_rate", pa.float64(), "Learning rate of its last step", "", _TRAINING),
+    Column("world_size", pa.int32(), "Workers that shared its batches", "processes", _TRAINING),
     Column(
         "val_knn",
         pa.float64(),
         "kNN accuracy on the validation images; null where not measured in this epoch",
+        "share, 0–1",
+        _TRAINING,
+    ),
+    Column(
+        "val_online",
+        pa.float64(),
+        "The same of a linear classifier that learns beside the encoder, without touching it",
         "share, 0–1",
         _TRAINING,
     ),

@@ -16,9 +16,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, StorageError
+from clinfonce.files import Folder
 from clinfonce.results._compact import compact, drop, exclusive, shared
-from clinfonce.results._folder import Folder, parquet_bytes
+from clinfonce.results._parquet import parquet_bytes
 from clinfonce.results._rows import check_key, to_table
 from clinfonce.results._scan import listing, patiently, rows_of, scan
 from clinfonce.results.schema import SCHEMA_VERSION, TABLES
@@ -28,8 +29,8 @@ Row = Mapping[str, Any]
 _MARKER = "store.json"
 _FORMAT = "clinfonce-results"
 
-# So many trials of a file each are gathered into one on the next write.
-_MOST_SINGLE = 256
+# More trials than this in a file each are gathered into one, on the next write or query.
+_MOST_SINGLE = 64
 
 
 class Store:
@@ -51,20 +52,20 @@ class Store:
                 be written.
         """
         folder = Folder.at(path)
-        if not folder.has(_MARKER):
-            if not folder.is_empty():
-                raise InputError(
-                    f"{os.fspath(path)!r} holds something else than results (no {_MARKER}); "
-                    "give an empty or a new folder with --results"
-                )
-            marker = {"format": _FORMAT, "version": SCHEMA_VERSION}
-            try:
+        is_new = not folder.has(_MARKER)
+        if is_new and not folder.is_empty():
+            raise InputError(
+                f"{os.fspath(path)!r} holds something else than results (no {_MARKER}); "
+                "give an empty or a new folder with --results"
+            )
+        marker = {"format": _FORMAT, "version": SCHEMA_VERSION}
+        try:
+            if is_new:
                 folder.write(_MARKER, (json.dumps(marker) + "\n").encode())
-            except OSError as error:
-                reason = str(error).splitlines()[0]
-                raise InputError(
-                    f"cannot write results to {os.fspath(path)!r}: {reason}"
-                ) from error
+            else:
+                folder.check_writable()
+        except StorageError as error:
+            raise InputError(f"cannot write results to {os.fspath(path)!r}: {error}") from error
         store = cls.open(path)
         for table in TABLES:
             folder.clean(table)
@@ -107,7 +108,18 @@ class Store:
                 self._write_clustering(clustering)
             for table, rows in tables.items():  # trials last
                 self.folder.write(f"{table}/{trial_id}.parquet", parquet_bytes(rows))
-        if self.folder.local is not None and len(self.folder.names("trials")) > _MOST_SINGLE:
+        self.gather_loose()
+
+    def gather_loose(self) -> None:
+        """Gather files into one a table where so many lie loose that reading them takes seconds.
+
+        Does nothing in an object store, in a folder that may not be written, or while another
+        process writes.
+        """
+        place = self.folder.local
+        if place is None or len(self.folder.names("trials")) <= _MOST_SINGLE:
+            return
+        if os.access(place, os.W_OK):
             self._compact(everything=False, wait=False)
 
     def compact(self) -> None:
@@ -120,17 +132,29 @@ class Store:
 
     def finished(self) -> dict[str, dict[str, Any]]:
         """The rows of all trials that have ended, by trial_id, in order of their keys."""
-        rows = patiently(lambda: scan(self.folder, "trials").to_table().to_pylist())
+        rows = patiently(self.folder, lambda: scan(self.folder, "trials").to_table().to_pylist())
         return {row["trial_id"]: row for row in sorted(rows, key=lambda row: str(row["trial_id"]))}
 
     def epochs_of(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows of `epochs` of one trial, in order; none if it is unknown."""
-        rows = patiently(lambda: rows_of(self.folder, "epochs", trial_id))
+        rows = patiently(self.folder, lambda: rows_of(self.folder, "epochs", trial_id))
         return sorted(rows, key=lambda row: int(row["epoch"]))
+
+    def accuracies(self) -> dict[str, dict[int, float]]:
+        """Validation kNN accuracies measured during training: trial_id → epoch → accuracy."""
+        wanted = ["trial_id", "epoch", "val_knn"]
+        rows = patiently(
+            self.folder, lambda: scan(self.folder, "epochs").to_table(wanted).to_pylist()
+        )
+        reached: dict[str, dict[int, float]] = {}
+        for row in rows:
+            if row["val_knn"] is not None:
+                reached.setdefault(row["trial_id"], {})[row["epoch"]] = row["val_knn"]
+        return reached
 
     def trial_ids(self) -> set[str]:
         """The keys of all trials that have ended; reads no trial."""
-        return patiently(lambda: listing(self.folder, "trials").keys)
+        return patiently(self.folder, lambda: listing(self.folder, "trials").keys)
 
     def remove(self, trial_ids: Iterable[str]) -> None:
         """Remove trials and their epochs, so that they run again; unknown ones are passed over."""

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from clinfonce.files import Folder
 from clinfonce.results import Store
 from clinfonce.results import open as open_results
-from clinfonce.results._folder import Folder
 from clinfonce.results._scan import listing
 from tests.results.test_store import rows
 
@@ -200,3 +201,34 @@ def test_a_query_outlives_a_compaction(tmp_path: Path) -> None:
     results = open_results(store)
     store.compact()
     assert results.sql("select count(*) n from epochs").to_pylist() == [{"n": 9}]
+
+
+def test_a_query_gathers_what_lies_loose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = fill(tmp_path, list("abcd"))
+    before = content(store)
+    monkeypatch.setattr("clinfonce.results.store._MOST_SINGLE", 3)
+    assert content(store) == before
+    assert files(store, "trials") == 1
+
+
+def test_a_store_that_may_not_be_written_is_read_as_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = fill(tmp_path, list("abcd"))
+    before = content(store)
+    monkeypatch.setattr("clinfonce.results.store._MOST_SINGLE", 3)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert content(store) == before
+    assert files(store, "trials") == 4
+
+
+def test_a_compacted_file_of_an_older_version_lacks_a_column(tmp_path: Path) -> None:
+    store = fill(tmp_path, list("ab"))
+    store.compact()
+    fill(tmp_path, ["c"])
+    (path,) = (tmp_path / "trials").glob("_compacted-*")
+    pq.write_table(pq.read_table(path).drop_columns(["peak_memory_mb"]), path)
+    found = open_results(store).sql("select trial_id, peak_memory_mb m from trials order by all")
+    assert found.to_pylist() == [{"trial_id": t, "m": None} for t in "abc"]
+    store.compact()
+    assert len(content(store)["trials"]) == 3

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from clinfonce.results import figures
 from clinfonce.results._clusterings import ClusteringRow
+from clinfonce.results._statistics import Interval
 from clinfonce.results.figures import svg
 from clinfonce.results.figures.plane import _frontier
 
@@ -162,6 +163,21 @@ def test_figures_stand_with_next_to_nothing(
         assert "inf" not in figure.replace("information", "")
 
 
+def test_estimates_lie_in_order_beside_zero_and_an_unknown_one_says_so() -> None:
+    lines = [
+        ("worse", Interval(-0.2, -0.3, -0.1)),
+        ("better", Interval(0.4, 0.3, 0.5)),
+        ("a name of <any> kind", Interval(None, None, None)),
+    ]
+    drawn = ET.fromstring(figures.estimates(lines, "points", "What it does"))
+    zero = next(e for e in drawn.iter(f"{SVG}line") if e.get("class") == "zero")
+    worse, better = (float(e.get("cx", 0)) for e in drawn.iter(f"{SVG}circle"))
+    assert worse < float(zero.get("x1", 0)) < better
+    words = [e.text for e in drawn.iter(f"{SVG}text")]
+    assert {"worse", "a name of <any> kind", "undefined", "points"} <= set(words)
+    assert drawn.get("aria-label") == "What it does: worse −20, better 40"
+
+
 def test_names_are_escaped() -> None:
     bad = row("<script>alert(1)</script>&\"'", source="labels")
     figure = figures.information_plane([bad], titles=True)
@@ -202,3 +218,67 @@ def test_the_colour_scale_grows_lighter() -> None:
     assert min(steps) > 0.01
     assert svg.colour(-3) == svg.colour(0)
     assert svg.colour(7) == svg.colour(1)
+
+
+def test_temperature_draws_a_dot_a_trial_and_their_middles() -> None:
+    dots = [figures.Dot(0.1 * 2 ** (i / 10), 0.5 + i / 100, "attributes") for i in range(36)]
+    root = ET.fromstring(figures.temperatures(dots))
+    drawn = [e for e in root.iter(f"{SVG}circle") if e.get("class") == "dot"]
+    assert len(drawn) == 36
+    xs = [float(e.attrib["cx"]) for e in drawn]
+    assert xs == sorted(xs)
+    assert xs[10] - xs[0] == pytest.approx(xs[20] - xs[10], abs=0.3), "doubling is a step"
+    (trend,) = [e for e in root.iter(f"{SVG}polyline") if e.get("class") == "trend"]
+    heights = [float(p.split(",")[1]) for p in trend.attrib["points"].split()]
+    assert len(heights) == 6
+    assert heights == sorted(heights, reverse=True), "accuracy rises"
+    many = [figures.Dot(0.1 + i / 1e4, 0.5, None) for i in range(9000)]
+    assert figures.temperatures(many).count("<circle") <= 1500
+
+
+def content_of(file: bytes) -> str:
+    found = re.search(rb"<< /Length (\d+) >>\nstream\n(.*)\nendstream", file, re.DOTALL)
+    assert found
+    assert int(found[1]) == len(found[2])
+    return found[2].decode("cp1252")
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        figures.information_plane(ROWS, chosen="a", titles=True),
+        figures.granularity(ROWS),
+        figures.cost(ROWS),
+        figures.correlations([]),
+        figures.temperatures([figures.Dot(0.1, 0.5, "labels"), figures.Dot(0.2, 0.6, None)]),
+    ],
+    ids=["plane", "granularity", "cost", "correlations", "temperature"],
+)
+def test_a_figure_as_pdf(figure: str) -> None:
+    file = figures.pdf(figure)
+    start = int(file.rsplit(b"startxref\n", 1)[1].split()[0])
+    assert file[start:].startswith(b"xref\n0 5\n")
+    for number, line in enumerate(file[start:].splitlines()[3:7], 1):
+        assert file[int(line.split()[0]) :].startswith(b"%d 0 obj\n" % number)
+    content = content_of(file)
+    assert content.count("q /O") == content.count(" Q")
+    root = ET.fromstring(figure)
+    words = [e.text for e in root.iter(f"{SVG}text") if e.text and e.text.isascii()]
+    assert words
+    for text in words:
+        escaped = text.replace("(", r"\(").replace(")", r"\)")
+        assert f"({escaped}) Tj" in content
+
+
+def test_a_pdf_places_things_as_the_svg_does() -> None:
+    content = content_of(figures.pdf(figures.information_plane(ROWS)))
+    plane = marks(figures.information_plane(ROWS))["0"]
+    x, y = float(plane.attrib["cx"]), 470 - float(plane.attrib["cy"])
+    radius = float(plane.attrib["r"])
+    assert f"{x + radius:.2f} {y:.2f} m" in content
+
+
+def test_a_pdf_spells_what_its_font_lacks() -> None:
+    evil = row("a (b) \\ ρ − 猫", source="instances")
+    content = content_of(figures.pdf(figures.information_plane([evil])))
+    assert r"(a \(b\) \\ rho – ?) Tj" in content

@@ -1,6 +1,7 @@
 """The store in S3, as a local server imitates it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from clinfonce.errors import InputError
 from clinfonce.results import Store
 from clinfonce.results import open as open_results
+from clinfonce.results.transfer import take_sweep
 from tests.results.test_store import rows
 
 pytestmark = [
@@ -48,6 +50,16 @@ def test_a_store_in_s3(place: str) -> None:
     assert results.sql(count).to_pylist() == [{"n": 6}]
     assert sorted(Store.open(place).finished()) == ["a", "c"]
     assert len(store.epochs_of("c")) == 3
+
+
+def test_a_sweep_comes_home_from_s3(place: str, tmp_path: Path) -> None:
+    store = Store.create(place)
+    for name in "ab":
+        store.write_trial(*rows(name))
+    home = Store.create(tmp_path / "home")
+    take_sweep(home, Store.open(place), "s")
+    assert home.finished() == store.finished()
+    assert home.epochs_of("a") == store.epochs_of("a")
 
 
 def test_a_bucket_that_is_not_there(place: str) -> None:

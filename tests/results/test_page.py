@@ -161,8 +161,9 @@ def test_the_page_is_replaced_whole(
 def test_figures_are_written_as_pictures(results: Results, tmp_path: Path) -> None:
     written = figure_files(results, tmp_path / "figures")
     names = {path.stem for path in written}
-    assert {"information-plane", "granularity", "learning-curves", "correlations"} <= names
-    assert all(path.read_text().startswith("<svg") for path in written)
+    assert {"information-plane", "granularity", "learning-curves", "correlations", "cost"} <= names
+    assert all(p.read_text().startswith("<svg") for p in written if p.suffix == ".svg")
+    assert sum(p.read_bytes().startswith(b"%PDF") for p in written) == len(names)
     picture = figure_information_plane_svg(results)
     assert picture == (tmp_path / "figures/information-plane.svg").read_text()
 
@@ -179,9 +180,9 @@ def test_five_thousand_trials_are_quick(tmp_path: Path) -> None:
     }
     # One file of many rows: the time measured is that of the page, not of 5,000 small files.
     _write_many(store, trial, clustering, 5_000)
-    started = time.perf_counter()
+    started = time.process_time()
     text = page(open_results(store), tmp_path)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert len(data(text)["rows"]) > 5_000
     assert len(text) < 8_000_000
 
@@ -189,7 +190,7 @@ def test_five_thousand_trials_are_quick(tmp_path: Path) -> None:
 def _write_many(
     store: Store, trial: dict[str, Any], clustering: dict[str, Any], count: int
 ) -> None:
-    from clinfonce.results._folder import parquet_bytes
+    from clinfonce.results._parquet import parquet_bytes
     from clinfonce.results._rows import to_table
 
     trials = [
@@ -202,3 +203,31 @@ def _write_many(
     store.folder.write("trials/many.parquet", parquet_bytes(to_table("trials", trials)))
     many = parquet_bytes(to_table("clusterings", clusterings))
     store.folder.write("clusterings/many.parquet", many)
+
+
+def test_a_search_shows_what_was_decisive_and_temperatures(
+    tmp_path: Path, results: Results
+) -> None:
+    store = Store.create(tmp_path / "r")
+    for i in range(16):
+        trial, epochs, clustering = rows(
+            f"t{i}",
+            number=i,
+            role="search",
+            source="attributes",
+            objective="cl_infonce",
+            attributes=[name for bit, name in enumerate(("<b>evil", "even")) if i >> bit & 1],
+            temperature=0.1 * (1 + i % 4),
+            test_linear_top1_5=0.5 + 0.02 * (i % 2) + i / 1000,
+        )
+        store.write_trial(trial, epochs, clustering)
+    text = page(open_results(store), tmp_path)
+    assert not Tags(text).open
+    assert "What the search found decisive" in text
+    assert "16 searched trials" in text
+    assert text.count('class="dot"') == 2 * 16, "for wide and for narrow windows"
+    assert "&lt;b&gt;evil" in text
+    assert "<b>evil" not in text
+    fixed = page(results, tmp_path)
+    assert "What the search found decisive" not in fixed
+    assert ">Temperature<" not in fixed, "all have the same"

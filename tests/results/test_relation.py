@@ -99,6 +99,36 @@ def test_the_answer_is_chosen_among_those_with_several_seeds(tmp_path: Path) -> 
     assert "k-means 64" not in found.answer
 
 
+def test_trials_that_only_chose_settings_count_nowhere(tmp_path: Path) -> None:
+    store = write_example(tmp_path, seeds=2)
+    results = open_results(store)
+    counts = "select clustering, trials, seeds from by_clustering order by all"
+    before = relate(results).rows, results.sql(counts).to_pylist()
+    trial = next(r for r in store.finished().values() if r["clustering"] == "k-means 64")
+    choosing = {"trial_id": "choosing", "role": "choose", "seed": 7, "val_linear_top1_5": 0.99}
+    store.write_trial({**trial, **choosing}, [], None)
+    results = open_results(store)
+    assert (relate(results).rows, results.sql(counts).to_pylist()) == before
+    assert results.sql("select trial_id from best").to_pylist() != [{"trial_id": "choosing"}]
+
+
+def test_a_searched_trial_is_no_replicate_of_those_that_confirm_it(tmp_path: Path) -> None:
+    store = write_example(tmp_path, seeds=2)
+    results = open_results(store)
+    counts = "select clustering, trials, test_linear_top1_5 from by_clustering order by all"
+    before = relate(results).rows, results.sql(counts).to_pylist()
+    trial = next(r for r in store.finished().values() if r["clustering"] == "k-means 64")
+    picked = {"trial_id": "picked", "role": "search", "seed": 0, "test_linear_top1_5": 0.99}
+    store.write_trial({**trial, **picked}, [], None)
+    results = open_results(store)
+    assert (relate(results).rows, results.sql(counts).to_pylist()) == before
+    for row in results.store.finished().values():
+        if row["clustering"] == "k-means 64" and row["role"] != "search":
+            store.remove([row["trial_id"]])
+    (row,) = (r for r in relate(open_results(store)).rows if r.name == "k-means 64")
+    assert (row.n_trials, row.accuracy) == (1, 0.99)  # it is all there is
+
+
 def test_the_answer_names_both_ends(relation: Relation) -> None:
     assert "InfoNCE" in relation.answer
     assert "points above InfoNCE" in relation.answer
@@ -168,3 +198,29 @@ def test_several_data_sets_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"several data sets.*d: s; e: s2"):
         relate(results)
     assert relate(results, sweep="s2").data == "e"
+
+
+def test_what_is_made_of_the_labels_is_not_the_best_auxiliary(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    for i, (source, accuracy) in enumerate(
+        [("instances", 0.5), ("synthetic", 0.9), ("attributes", 0.6), ("labels", 0.8)]
+    ):
+        row = {"source": source, "clustering_id": f"c{i}", "test_linear_top1_5": accuracy}
+        trial, epochs, clustering = rows(f"t{i}", number=i, val_linear_top1_5=accuracy, **row)
+        store.write_trial(trial, epochs, clustering | {"clustering_id": f"c{i}"})
+    assert relate(open_results(store)).chosen == "c2"
+
+
+def test_seeds_that_cluster_their_own_features_are_replicates(tmp_path: Path) -> None:
+    """Each has a clustering of its own, but the specification is one."""
+    spec = json.dumps({"clustering": {"source": "kmeans", "features": "encoder", "n_clusters": 9}})
+    found = _store(tmp_path, 0.6, 0.8, spec=spec, clustering="own features")
+    (row,) = relate(found).rows
+    assert (row.n_trials, row.accuracy, row.i_zt) == (2, pytest.approx(0.7), 0.5)
+    (line,) = found.sql("select trials, i_zt, test_linear_top1_5 from by_clustering").to_pylist()
+    assert line == {"trials": 2, "i_zt": 0.5, "test_linear_top1_5": pytest.approx(0.7)}
+
+
+def test_clusterings_of_given_features_are_points(tmp_path: Path) -> None:
+    spec = json.dumps({"clustering": {"source": "kmeans", "features": "pixels", "n_clusters": 9}})
+    assert len(relate(_store(tmp_path, 0.6, 0.8, spec=spec)).rows) == 2

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from clinfonce.errors import InputError
+from clinfonce.files import Folder
 from clinfonce.results import Store
-from clinfonce.results._folder import Folder
+from clinfonce.results import open as open_results
 
 Row = dict[str, Any]
 
@@ -46,6 +48,9 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert [e["epoch"] for e in store.epochs_of("t1")] == [1, 2, 3]
     assert store.epochs_of("t1")[1]["loss"] == 0.5
     assert store.epochs_of("other") == []
+    measured = [{**epoch, "val_knn": 0.5} for epoch in rows()[1][:1]]
+    store.write_trial(rows()[0], [*measured, *rows()[1][1:]], None)
+    assert store.accuracies() == {"t1": {1: 0.5}}
 
 
 def test_creating_again_keeps_the_rows(tmp_path: Path) -> None:
@@ -216,7 +221,7 @@ def test_a_store_on_another_file_system(tmp_path: Path) -> None:
     """A sub-tree file system takes the path of object stores: whole puts, no rename."""
     (tmp_path / "bucket").mkdir()
     filesystem = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem())
-    folder = Folder(filesystem, "bucket")
+    folder = Folder(filesystem, "bucket", "bucket")
     assert folder.local is None
     folder.write("store.json", json.dumps({"format": "clinfonce-results", "version": 1}).encode())
     for table in ("trials", "epochs", "clusterings"):  # an object store needs no folders
@@ -227,3 +232,26 @@ def test_a_store_on_another_file_system(tmp_path: Path) -> None:
     assert len(store.epochs_of("t1")) == 3
     store.remove(["t1"])
     assert store.trial_ids() == set()
+
+
+def test_a_stored_store_of_version_1_is_read(tmp_path: Path) -> None:
+    """Two trials compacted, one not, as the first version wrote them."""
+    old = Path(__file__).with_name("store-of-version-1")
+    store = Store.open(shutil.copytree(old, tmp_path / "old"))
+    assert {key: row["seed"] for key, row in store.finished().items()} == {"a": 3, "b": 3, "c": 9}
+    found = open_results(store).sql(
+        "select trial_id, attributes, finished_at, n_clusters, sum(e.loss) as loss from trials "
+        "join epochs e using (trial_id) join clusterings using (clustering_id) group by all "
+        "order by trial_id"
+    )
+    trial, epochs, _ = rows()
+    expected = {
+        "attributes": trial["attributes"],
+        "finished_at": trial["finished_at"],
+        "n_clusters": 4,
+        "loss": pytest.approx(sum(e["loss"] for e in epochs)),
+    }
+    assert found.to_pylist() == [{"trial_id": t, **expected} for t in "abc"]
+    store.write_trial(*rows("d"))
+    store.compact()
+    assert sorted(store.finished()) == list("abcd")

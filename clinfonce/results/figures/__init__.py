@@ -4,22 +4,35 @@ The text has classes and no colours of its own but the marks', so that the page 
 dark. `standalone` makes a figure a picture of its own.
 """
 
-from clinfonce.results.figures.accuracy import granularity, scatter
+from clinfonce.results.figures.accuracy import cost, granularity, scatter
 from clinfonce.results.figures.common import NARROW, WIDE, say, standalone
 from clinfonce.results.figures.curves import Curve, learning_curves
-from clinfonce.results.figures.intervals import correlations, importances
+from clinfonce.results.figures.intervals import (
+    correlations,
+    estimates,
+    importances,
+    search_shares,
+)
+from clinfonce.results.figures.pdf import pdf
 from clinfonce.results.figures.plane import information_plane
+from clinfonce.results.figures.temperature import Dot, temperatures
 
 __all__ = [
     "NARROW",
     "WIDE",
     "Curve",
+    "Dot",
     "correlations",
+    "cost",
+    "estimates",
     "granularity",
     "importances",
     "information_plane",
     "learning_curves",
+    "pdf",
     "say",
     "scatter",
+    "search_shares",
     "standalone",
+    "temperatures",
 ]

@@ -62,11 +62,20 @@ def scatter(
     reach = [e for _, r, _ in drawn for e in ends(r)]
     legend = source_legend([r for _, r, _ in drawn], width=size[0])
     f = _frame(size, x_range, reach, legend)
-    x_ticks = _round_ticks_of_log2(*x_range)
+    x_ticks = round_ticks_of_log2(*x_range)
     axes = svg.axes(f, x_ticks, svg.percent_ticks(f.y.low, f.y.high), x_title, "accuracy")
     parts = [legend.content, axes]
     parts += [_with_bar(f, x, r, i, titles) for i, r, x in drawn]
     return figure(size, label, "".join(parts))
+
+
+def cost(
+    rows: Sequence[ClusteringRow], *, size: tuple[int, int] = WIDE, titles: bool = False
+) -> str:
+    """Accuracy against the mean duration of a trial."""
+    return scatter(
+        rows, lambda r: r.seconds, "seconds per trial", "Accuracy by cost", size=size, titles=titles
+    )
 
 
 def _frame(
@@ -75,7 +84,7 @@ def _frame(
     return svg.frame(size, x_range, svg.padded(reach, least=0.04), top=int(legend.bottom) + 42)
 
 
-def _round_ticks_of_log2(low: float, high: float) -> list[tuple[float, str]]:
+def round_ticks_of_log2(low: float, high: float) -> list[tuple[float, str]]:
     """1, 2, 5 · 10ⁿ on an axis of log2, or even steps where the range is too small for them."""
     decades = range(math.floor(low * math.log10(2)) - 1, math.ceil(high * math.log10(2)) + 1)
     numbers = [m * 10.0**d for d in decades for m in (1, 2, 5)]
@@ -98,7 +107,8 @@ def _family_lines(f: Frame, rows: Sequence[ClusteringRow]) -> str:
     """Join the clusterings of one source that differ in granularity alone."""
     families: dict[str, list[ClusteringRow]] = {}
     for row in rows:
-        if row.granularity is not None and row.source:
+        # The levels of one synthetic family do not go on in the next.
+        if row.granularity is not None and row.source not in (None, "synthetic"):
             families.setdefault(row.source, []).append(row)
     parts = []
     for source, family in families.items():

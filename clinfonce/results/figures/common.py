@@ -30,10 +30,14 @@ _LIGHT = {
 
 def standalone(figure: str) -> str:
     """A figure as an SVG file with the light theme inside; it needs no variables of CSS."""
-    style = re.sub(r"var\((--[a-z]+)\)", lambda m: _LIGHT[m[1]], STYLE.read_text())
-    head = f"<style>{style}</style>"
+    head = f"<style>{light_style()}</style>"
     paper = svg.tag("rect", width="100%", height="100%", fill=_LIGHT["--paper"])
     return re.sub(r"(<svg[^>]*>)", lambda m: m[1] + head + paper, figure, count=1) + "\n"
+
+
+def light_style() -> str:
+    """The style sheet of the figures with the colours of the light theme."""
+    return re.sub(r"var\((--[a-z]+)\)", lambda m: _LIGHT[m[1]], STYLE.read_text(encoding="utf-8"))
 
 
 def say(row: ClusteringRow) -> str:

@@ -8,6 +8,7 @@ from clinfonce.results.figures import svg
 from clinfonce.results.figures.common import WIDE, figure, nothing, shortened
 from clinfonce.results.figures.svg import Frame, Scale
 from clinfonce.results.importance import Importance
+from clinfonce.results.ped_anova import Share
 from clinfonce.results.relation import QUANTITIES, Correlation
 
 _LINE = 34  # pixels
@@ -40,12 +41,42 @@ def importances(found: Sequence[Importance], *, size: tuple[int, int] = WIDE) ->
     half = _MOST_ATTRIBUTES // 2
     shown = found if len(found) <= _MOST_ATTRIBUTES else (*found[:half], *found[-half:])
     lines = [_Line(i.attribute, i.best, None) for i in shown]
+    label = "Accuracy with an attribute less without it"
+    return _draw_shares(lines, "points of accuracy, with less without", label, size[0])
+
+
+def estimates(
+    found: Sequence[tuple[str, Interval]], title: str, label: str, *, size: tuple[int, int] = WIDE
+) -> str:
+    """Any named shares with their intervals, on an axis in percent that holds zero.
+
+    Args:
+        found: name and share, in the order of the lines.
+        title: of the axis.
+        label: what the figure shows, for a screen reader.
+        size: of which the width counts.
+    """
+    lines = [_Line(name, interval, None) for name, interval in found]
+    return _draw_shares(lines, title, label, size[0], names=230)
+
+
+def _draw_shares(
+    lines: Sequence[_Line], title: str, label: str, width: int, *, names: int = 150
+) -> str:
     reach = [v for n in lines for v in vars(n.interval).values() if v is not None]
     low, high = svg.padded([0.0, *reach], least=0.02)
     ticks = [(v, svg.short(100 * v)) for v in svg.ticks(low, high, 4)]
-    label = "Accuracy with an attribute less without it: " + _say(lines, 100)
-    title = "points of accuracy, with less without"
-    return _draw(lines, (low, high), ticks, title, label, size[0])
+    return _draw(lines, (low, high), ticks, title, f"{label}: {_say(lines, 100)}", width, names)
+
+
+def search_shares(found: Sequence[Share], *, size: tuple[int, int] = WIDE) -> str:
+    """How much each attribute decides whether a searched trial is among the best."""
+    if not found:
+        return nothing((size[0], 120), "Too few searched trials")
+    lines = [_Line(s.name, s.share, None) for s in found[:_MOST_ATTRIBUTES]]
+    ticks = [(v, svg.short(100 * v)) for v in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    label = "Importance to be among the best trials, in percent: " + _say(lines, 100)
+    return _draw(lines, (0, 1), ticks, "share of importance, %", label, size[0])
 
 
 def _draw(
@@ -55,8 +86,10 @@ def _draw(
     title: str,
     label: str,
     width: int,
+    names: int = 150,
 ) -> str:
-    bottom, left = 12 + _LINE * len(lines), 150
+    """Draw the lines on an axis; `names` is the room for their names, in pixels."""
+    bottom, left = 12 + _LINE * len(lines), names
     f = Frame(width, bottom + 52, Scale(*x, left, width - 20), Scale(0, len(lines), 12, bottom))
     parts = []
     for value, words in ticks:
@@ -70,7 +103,7 @@ def _draw(
 
 def _line(f: Frame, i: int, line: _Line) -> str:
     y = f.y(i) + _LINE / 2
-    parts = [svg.text(4, y + 4, shortened(line.name, 22), class_="label")]
+    parts = [svg.text(4, y + 4, shortened(line.name, int(f.x.start / 6.8)), class_="label")]
     interval = line.interval
     if interval.estimate is None:
         return "".join([*parts, svg.text(f.x(0) + 8, y + 4, "undefined", class_="tick")])

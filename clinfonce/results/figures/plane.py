@@ -18,6 +18,8 @@ from clinfonce.results.figures.svg import Frame
 
 Numbered: TypeAlias = Sequence[tuple[int, ClusteringRow]]
 
+_LETTER = 8  # pixels that a letter of a name takes, rather more than less
+
 
 def information_plane(
     rows: Sequence[ClusteringRow],
@@ -83,7 +85,7 @@ def _plane_axes(f: Frame, above_chance: bool) -> str:
 def _bound(f: Frame, h_t: float) -> str:
     """The vertical line that no clustering can pass: all that there is to say of the label."""
     at = f.x(h_t)
-    words = svg.text(at - 6, f.y.end + 12, "H(T)", class_="note", text_anchor="end")
+    words = svg.text(at + 12, f.y.end - 5, "H(T)", class_="note", text_anchor="end")
     return svg.line(at, f.y.start, at, f.y.end, class_="bound") + words
 
 
@@ -117,21 +119,36 @@ def _accuracy_marks(f: Frame, drawn: Numbered, key: str, titles: bool) -> str:
 def _names(
     f: Frame, placed: Sequence[tuple[ClusteringRow, float, float]], chosen: str | None
 ) -> str:
-    """Names beside the end points and the chosen clustering, moved apart where they overlap."""
+    """Names beside the end points and the chosen clustering, where they cover least."""
     parts: list[str] = []
-    taken: list[float] = []
+    taken = [(f.x(x), f.y(y)) for _, x, y in placed]
     for row, x, y in placed:
         if not row.is_end_point and row.clustering_id != chosen:
             continue
-        at_x, at_y = f.x(x), f.y(y)
-        while any(abs(at_y - other) < 15 for other in taken):
-            at_y -= 15
-        taken.append(at_y)
         name = row.name if row.is_end_point else "best auxiliary"  # its own is long
-        left = at_x + 13 + 8 * len(name) > f.x.end
-        anchor, offset = ("end", -13) if left else ("start", 13)
-        parts.append(svg.text(at_x + offset, at_y + 4, name, class_="name", text_anchor=anchor))
+        left, baseline = _place(f, (f.x(x), f.y(y)), _LETTER * len(name), taken)
+        taken += [(left + step, baseline - 4) for step in range(0, _LETTER * len(name), _LETTER)]
+        parts.append(svg.text(left, baseline, name, class_="name"))
     return "".join(parts)
+
+
+def _place(
+    f: Frame, at: tuple[float, float], width: float, taken: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """Where a name of a width begins: right, left, above or below, inside and clear of others."""
+    x, y = at
+    middle = min(max(x - width / 2, f.x.start), f.x.end - width)
+    spots = [(x + 13, y + 4), (x - 13 - width, y + 4), (middle, y - 13), (middle, y + 22)]
+    inside = [s for s in spots if f.x.start <= s[0] <= f.x.end - width and s[1] > f.y.end]
+
+    def covered(spot: tuple[float, float]) -> int:
+        return sum(
+            abs(other_y - spot[1] + 4) < 13 and spot[0] - 7 < other_x < spot[0] + width + 7
+            for other_x, other_y in taken
+            if (other_x, other_y) != at
+        )
+
+    return min(inside or spots, key=covered)
 
 
 def _accuracy_range(rows: Sequence[ClusteringRow]) -> tuple[float, float]:
