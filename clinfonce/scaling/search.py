@@ -1,18 +1,15 @@
 """Points of the search space from Ray Tune's OptunaSearch."""
 
-from collections.abc import Mapping
+import json
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+import torch
 from ray.tune.search.optuna import OptunaSearch
 
-from clinfonce.config import Choices, Range, SearchSpec, Subset
+from clinfonce.config import Choices, Dimension, Range, SearchSpec, Subset, SweepSpec, grid, walk
 
 _IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out
 
@@ -21,72 +18,144 @@ class OptunaSearcher:
     """OptunaSearch told in order, and told what was stopped early as pruned.
 
     Args:
-        search: the space, the sampler and its seed.
+        sweep: with a search: its space, sampler and seed.
         attributes: what `subset: all` stands for.
+        storage: where the study is kept; None: in memory.
+        first: points to begin with; fields that they leave out are drawn.
     """
 
-    def __init__(self, search: SearchSpec, attributes: tuple[str, ...]) -> None:
-        self._metric = search.metric
+    def __init__(
+        self,
+        sweep: SweepSpec,
+        attributes: tuple[str, ...],
+        storage: optuna.storages.BaseStorage | None = None,
+        first: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        assert sweep.search is not None
+        self._space, self._attributes = sweep.search.space, attributes
+        self._point: dict[str, Any] = {}
+        two = sweep.search.sampler == "nsga2"
+        self._metrics = [sweep.metric, "cost"] if two else [sweep.metric]
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._search = OptunaSearch(
-            space=distributions(search, attributes),
-            metric=search.metric,
-            mode="max",
-            sampler=_sampler(search),
+            space=self._suggest_point,
+            metric=self._metrics if two else sweep.metric,
+            mode=["max", "min"] if two else "max",
+            points_to_evaluate=self._listed(sweep.search, first),
+            sampler=_sampler(sweep.search),
+            study_name=sweep.name,
+            storage=storage,
         )
 
     def ask(self, number: int) -> dict[str, Any]:
-        """The point of a trial: values by dotted field; subsets as tuples of names."""
-        suggested = self._search.suggest(str(number))
-        point: dict[str, Any] = {}
-        for name, value in suggested.items():
-            path, in_or_out, element = name.partition(_IN_OR_OUT)
-            if not in_or_out:
-                point[path] = value
-            else:
-                point.setdefault(path, ())
-                point[path] += (element,) if value else ()
-        return point
+        """The point of a configuration: values by dotted field; subsets as tuples of names."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # of GPSampler, whose sums would follow the machine's cores
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that a Gaussian process takes its time
+                self._search.suggest(str(number))
+        finally:
+            torch.set_num_threads(threads)
+        return self._point
 
-    def tell(self, number: int, value: float | None, reached: Mapping[int, float]) -> None:
-        """A trial ended: with its value, or pruned (None) with the accuracies it reached."""
+    def tell(
+        self, number: int, values: Sequence[float] | None, reached: Mapping[int, float]
+    ) -> None:
+        """A configuration ended: with its values, or pruned (None) with what it reached."""
         for epoch, accuracy in sorted(reached.items()):
             self._search.on_trial_result(
-                str(number), {self._metric: accuracy, "training_iteration": epoch}
+                str(number), {self._metrics[0]: accuracy, "training_iteration": epoch}
             )
-        self._search.on_trial_complete(
-            str(number), None if value is None else {self._metric: value}
-        )
+        ended = None if values is None else dict(zip(self._metrics, values, strict=True))
+        self._search.on_trial_complete(str(number), ended)
 
     def fail(self, number: int) -> None:
-        """The trial failed."""
+        """A trial of the configuration failed."""
         self._search.on_trial_complete(str(number), None, error=True)
 
+    def _suggest_point(self, trial: Any) -> None:
+        """Keep the point here: what OptunaSearch returns takes a / in a name for a level."""
+        self._point = walk(self._space, lambda path, d: self._suggest(trial, path, d))
 
-def distributions(search: SearchSpec, attributes: tuple[str, ...]) -> dict[str, BaseDistribution]:
-    """Optuna's distributions of a search space; each element of a subset is one of its own."""
-    space: dict[str, BaseDistribution] = {}
-    for path, dimension in search.space.items():
+    def _suggest(self, trial: Any, path: str, dimension: Dimension) -> Any:
         match dimension:
-            case Choices(choices=choices):
-                space[path] = CategoricalDistribution(choices)
-            case Subset(subset=elements):
-                for element in attributes if elements == "all" else elements:
-                    space[path + _IN_OR_OUT + element] = CategoricalDistribution([False, True])
+            case Choices():
+                named = {_as_category(choice): choice for choice in dimension.choices}
+                return named[trial.suggest_categorical(path, list(named))]
+            case Subset():
+                return self._suggest_subset(trial, path, self._elements(dimension))
             case Range() if dimension.is_whole:
-                step = int(dimension.step or 1)
-                space[path] = IntDistribution(
-                    int(dimension.low), int(dimension.high), log=dimension.log, step=step
+                return trial.suggest_int(
+                    path,
+                    int(dimension.low),
+                    int(dimension.high),
+                    step=int(dimension.step or 1),
+                    log=dimension.log,
                 )
             case Range():
-                space[path] = FloatDistribution(
-                    dimension.low, dimension.high, log=dimension.log, step=dimension.step
+                return trial.suggest_float(
+                    path, dimension.low, dimension.high, step=dimension.step, log=dimension.log
                 )
-    return space
+
+    def _suggest_subset(self, trial: Any, path: str, elements: Sequence[str]) -> tuple[str, ...]:
+        """Each in or out; where all were out one is in, in the study too, by turns."""
+        names = {element: path + _IN_OR_OUT + element for element in elements}
+        chosen = tuple(e for e in elements if trial.suggest_categorical(names[e], [False, True]))
+        if chosen or not elements:  # of data without attributes, which its trials say
+            return chosen
+        element = elements[trial.number % len(elements)]
+        distribution = trial.distributions[names[element]]
+        inside = distribution.to_internal_repr(True)
+        trial.storage.set_trial_param(trial._trial_id, names[element], inside, distribution)
+        return (element,)
+
+    def _elements(self, subset: Subset) -> tuple[str, ...]:
+        return self._attributes if subset.subset == "all" else subset.subset
+
+    def _listed(
+        self, search: SearchSpec, first: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The points of a grid, or those to begin with, as Optuna's parameters."""
+        points = grid(search.space) if search.sampler == "grid" else first
+        return [self._as_parameters(point) for point in points]
+
+    def _as_parameters(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        parameters: dict[str, Any] = {}
+        for path, value in point.items():
+            dimension = self._space[path]
+            match dimension:
+                case Subset():
+                    for element in self._elements(dimension):
+                        parameters[path + _IN_OR_OUT + element] = element in value
+                case Choices():
+                    parameters[path] = _as_category(value)
+                case _:
+                    parameters[path] = value
+        return parameters
+
+
+def _as_category(choice: Any) -> Any:
+    """A value that Optuna can keep: lists and mappings as JSON."""
+    plain = choice is None or isinstance(choice, bool | int | float | str)
+    return choice if plain else json.dumps(choice, sort_keys=True)
 
 
 def _sampler(search: SearchSpec) -> optuna.samplers.BaseSampler:
-    if search.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=search.seed)
-    return optuna.samplers.TPESampler(
-        seed=search.seed, n_startup_trials=min(10, search.trials // 3)
-    )
+    startup = min(10, search.n_trials // 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        match search.sampler:
+            case "tpe":
+                return optuna.samplers.TPESampler(seed=search.seed, n_startup_trials=startup)
+            case "gp":
+                return optuna.samplers.GPSampler(
+                    seed=search.seed,
+                    n_startup_trials=max(1, startup),
+                    warn_independent_sampling=False,  # as dimensions with a condition are
+                )
+            case "nsga2":
+                population = max(4, min(50, search.n_trials // 4))
+                return optuna.samplers.NSGAIISampler(seed=search.seed, population_size=population)
+            case _:  # a grid asks for none of its values
+                return optuna.samplers.RandomSampler(seed=search.seed)

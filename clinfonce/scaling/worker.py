@@ -1,120 +1,137 @@
-"""What runs inside Ray's processes: one trial, on one worker or data-parallel on several."""
+"""One trial in a process of Ray's: from its specification to what it reports."""
 
-import json
 import logging
-import shutil
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import ray
-import ray.train
-import ray.tune
+import torch
 
 from clinfonce.config import TrialSpec
 from clinfonce.data import ImageTable
-from clinfonce.errors import InputError
-from clinfonce.experiment import run_trial
-from clinfonce.training.checkpoint import save_encoder
+from clinfonce.errors import InputError, StorageError
+from clinfonce.experiment import TrialResult
+from clinfonce.files import File, Folder
+from clinfonce.scaling.desk import Task
+from clinfonce.training.checkpoint import checkpoint_file, encoder_file, save_encoder
 from clinfonce.training.loop import Epoch, TrainingDivergedError
 
-Report = Callable[[dict[str, Any]], None]
+# What every worker of a trial runs into at the same place.
+ALIKE = InputError, TrainingDivergedError
 
 
-def tune_trial(config: dict[str, Any], *, table: ray.ObjectRef, experiment: str, home: str) -> None:
-    """A trial as Ray Tune runs it.
+class RunTrial(Protocol):
+    """What runs a trial: `clinfonce.experiment.run_trial`, or a stand-in for it."""
 
-    Args:
-        config: `identity` and `spec` (JSON) of the trial.
+    def __call__(
+        self,
+        spec: TrialSpec,
+        table: ImageTable,
+        *,
+        experiment: str,
+        on_epoch: Callable[[Epoch], None],
+        checkpoint: File | None,
+    ) -> TrialResult:
+        """Run a trial."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the trials of a sweep have in common.
+
+    Attributes:
         table: the `ImageTable`, once in the object store of each machine.
         experiment: name of the sweep.
-        home: folder of the result store, for checkpoints and encoders; all machines see it.
+        home: folder or URI of the result store, for checkpoints and encoders; all machines see it.
+        run: what runs a trial.
     """
-    if json.loads(config["spec"])["workers"] > 1:
-        _data_parallel(config, table, experiment, home)
-    else:
-        _run(config, ray.get(table), experiment, Path(home), ray.tune.report)
+
+    table: ray.ObjectRef
+    experiment: str
+    home: str
+    run: RunTrial
 
 
-def _data_parallel(
-    config: dict[str, Any], table: ray.ObjectRef, experiment: str, home: str
-) -> None:
-    """Start a group of workers with Ray Train and pass on what its first worker reports."""
-    from ray.train.torch import TorchConfig, TorchTrainer
-    from ray.tune.integration.ray_train import TuneReportCallback
+class Reporter(Protocol):
+    """Where a trial's reports go."""
 
-    def train_loop(config: dict[str, Any]) -> None:
-        _use_own_device()
-        _run(config, ray.get(table), experiment, Path(home), ray.train.report)
+    def report(self, report: dict[str, Any]) -> bool:
+        """Report an evaluated epoch or the end; True if the trial is to end."""
 
-    workers = json.loads(config["spec"])["workers"]
-    name = f"{config['identity']}-{ray.tune.get_context().get_trial_id()}"
-    storage = Path(home) / ".ray"  # Ray Train's own records; ours are the rows and checkpoints
-    try:
-        TorchTrainer(
-            train_loop,
-            train_loop_config=config,
-            torch_config=TorchConfig(timeout_s=600),
-            scaling_config=ray.train.ScalingConfig(
-                num_workers=workers,
-                use_gpu=config["gpus"] > 0,
-                resources_per_worker=_resources(config),
-            ),
-            run_config=ray.train.RunConfig(
-                name=name,
-                storage_path=str(storage),
-                failure_config=ray.train.FailureConfig(max_failures=2, controller_failure_limit=3),
-                callbacks=[TuneReportCallback()],
-            ),
-        ).fit()
-    finally:
-        shutil.rmtree(storage / name, ignore_errors=True)
+    def fail(self, error: Exception, message: str, epochs: list[Any]) -> None:
+        """Report an error, with the epochs that were not reported yet."""
 
 
-def _resources(config: dict[str, Any]) -> dict[str, float]:
-    resources = {"CPU": config["cpus"]}
-    return {**resources, "GPU": config["gpus"]} if config["gpus"] else resources
+class _StoppedEarlyError(Exception):
+    """The trial is not worth going on with."""
 
 
-def _use_own_device() -> None:
-    import torch
-    from ray.train.torch import get_device
+def run_task(task: Task, setting: Setting, reporter: Reporter, *, rank: int = 0) -> None:
+    """Run a trial and report every evaluated epoch, then the rows or what went wrong.
 
-    device = get_device()
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-
-
-def _run(
-    config: dict[str, Any], table: ImageTable, experiment: str, home: Path, report: Report
-) -> None:
-    """Run the trial and report every evaluated epoch, then the rows or what went wrong."""
-    identity = config["identity"]
-    checkpoint = home / "checkpoints" / f"{identity}.pt"
+    Args:
+        task: the trial.
+        setting: of the sweep.
+        reporter: where to.
+        rank: of this worker; the first one saves the encoder.
+    """
     waiting: list[dict[str, Any]] = []
 
     def on_epoch(epoch: Epoch) -> None:
         waiting.append(asdict(epoch))
         if epoch.val_knn is not None:
-            report({"epoch": epoch.epoch, "val_knn": epoch.val_knn, "epochs": list(waiting)})
+            report = {"epoch": epoch.epoch, "val_knn": epoch.val_knn, "epochs": list(waiting)}
             waiting.clear()
+            if reporter.report(report):
+                raise _StoppedEarlyError
 
     try:
-        spec = TrialSpec.model_validate_json(config["spec"])
-        result = run_trial(
-            spec, table, experiment=experiment, on_epoch=on_epoch, checkpoint=checkpoint
-        )
-    except (InputError, TrainingDivergedError) as error:
-        report({"epochs": list(waiting), "failure": f"{error}"})
+        report = _run(task, setting, on_epoch, rank)
+    except _StoppedEarlyError:
         return
+    except ray.exceptions.RayError:  # whom we report to is gone, which is not the trial's fault
+        raise
+    except StorageError as error:  # nor is this, and the whole sweep ends of it
+        reporter.report({"epochs": [], "storage": str(error)})
+        raise
     except Exception as error:
-        logging.getLogger(__name__).error("%s", traceback.format_exc())
-        report({"epochs": list(waiting), "failure": f"{type(error).__name__}: {error}"})
+        if isinstance(error, ALIKE):
+            message = str(error)
+        else:
+            message = f"{type(error).__name__}: {error}"
+            logging.getLogger(__name__).error("%s", traceback.format_exc())
+        reporter.fail(error, message, waiting)
         return
-    encoder = home / "encoders" / f"{identity}.safetensors"
-    save_encoder(encoder, result.encoder, result.encoder_description)
-    checkpoint.unlink(missing_ok=True)
+    finally:
+        _free_device_memory()
+    if rank == 0:
+        reporter.report(report)
+
+
+def _run(
+    task: Task, setting: Setting, on_epoch: Callable[[Epoch], None], rank: int
+) -> dict[str, Any]:
+    home = Folder.at(setting.home)
+    checkpoint = checkpoint_file(home, setting.experiment, task.identity)
+    result = setting.run(
+        TrialSpec.model_validate_json(task.spec),
+        ray.get(setting.table),
+        experiment=setting.experiment,
+        on_epoch=on_epoch,
+        checkpoint=checkpoint,
+    )
+    if rank == 0:
+        encoder = encoder_file(home, task.identity)
+        save_encoder(encoder, result.encoder, result.encoder_description)
+        checkpoint.remove()
     # In lists, which Ray Tune does not flatten.
-    report({"epochs": [], "trial": [result.trial], "clustering": [result.clustering]})
+    return {"epochs": [], "trial": [result.trial], "clustering": [result.clustering]}
+
+
+def _free_device_memory() -> None:
+    """Give back what PyTorch keeps of a GPU for later: another process may share it."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

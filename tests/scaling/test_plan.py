@@ -1,11 +1,13 @@
 """The order of a sweep: the same trials and verdicts however fast each trial ends."""
 
 import random
+import sys
 
 import pytest
 
 from clinfonce.config import SweepSpec
-from clinfonce.scaling.plan import Plan, at_rung
+from clinfonce.scaling.plan import Plan
+from clinfonce.scaling.search import OptunaSearcher
 
 SEARCH = {
     "trials": 12,
@@ -38,8 +40,8 @@ class Memory:
         self.log.append(("ask", number))
         return {"objective.temperature": random.Random(str(self.log)).uniform(0.1, 1.0)}
 
-    def tell(self, number, value, reached):
-        self.log.append(("tell", number, value, sorted(reached.items())))
+    def tell(self, number, values, reached):
+        self.log.append(("tell", number, values, sorted(reached.items())))
 
     def fail(self, number):
         self.log.append(("fail", number))
@@ -114,6 +116,33 @@ def test_a_proposal_waits_for_the_trial_its_window_names():
     assert plan.next() is not None
 
 
+@pytest.mark.parametrize("sampler", ["grid", "random"])
+def test_a_search_that_looks_at_no_results_waits_for_none(sampler):
+    space = {"epochs": {"low": 1, "high": 8}}
+    search = {"space": space, "sampler": sampler, "seeds": 2}
+    search |= {} if sampler == "grid" else {"trials": 8}
+    free = sweep(fixed=[], search=search, scheduler={"name": "none"})
+    plan = Plan(free, "data", OptunaSearcher(free, ()))
+    assert len({plan.next().identity for _ in range(8)}) == 8
+    assert plan.next() is None
+    rows, _ = run(Plan(free, "data", OptunaSearcher(free, ())), random.Random(0))
+    for seed in (1, 2):
+        assert run(Plan(free, "data", OptunaSearcher(free, ())), random.Random(seed))[0] == rows
+    halved = sweep(fixed=[], search=search)  # whose verdicts look at results
+    plan = Plan(halved, "data", OptunaSearcher(halved, ()))
+    assert [plan.next() is None for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_search_that_looks_at_no_results_is_told_them_as_they_come():
+    """So that its study shows them."""
+    told, free = Memory(), SEARCH | {"sampler": "random"}
+    plan = Plan(sweep(fixed=[], search=free, scheduler={"name": "none"}), "data", told)
+    first = plan.next()
+    plan.finish(first.identity, {"status": "complete", "val_knn": 0.5})
+    assert plan.next() is not None
+    assert told.log == [("ask", 0), ("tell", 0, [0.5], []), ("ask", 1)]
+
+
 def test_rows_of_an_earlier_run_lead_to_the_same_plan():
     plan = Plan(sweep(), "data", Memory())
     rows, _ = run(plan, random.Random(0))
@@ -174,6 +203,136 @@ def test_fixed_trials_always_run_to_their_end():
     assert not any(plan.should_stop(proposal.identity, epoch, 0.0) for epoch in (1, 2, 3))
 
 
-def test_the_accuracy_at_a_rung_is_the_first_at_or_after_it():
-    assert at_rung({5: 0.1, 10: 0.2, 15: 0.3}, 7) == 0.2
-    assert at_rung({5: 0.1}, 7) is None
+CHOOSE = [
+    {
+        "name": "InfoNCE",
+        "trial": {},
+        "choose": {"objective.temperature": [0.1, 0.5], "optimizer.learning_rate": [0.01, 0.1]},
+    },
+    {"name": "SupCon", "trial": {"clustering": {"source": "labels"}}},
+]
+
+
+def test_a_fixed_trial_runs_with_the_settings_that_its_grid_chose():
+    rows, _ = run(Plan(sweep(fixed=CHOOSE, search=None), "data", None), random.Random(0))
+    grid, fixed = rows[:4], rows[4:]
+    assert [(r["spec"].objective.temperature, r["spec"].optimizer.learning_rate) for r in grid] == [
+        (0.1, 0.01), (0.1, 0.1), (0.5, 0.01), (0.5, 0.1)
+    ]  # fmt: skip
+    assert {r["spec"].seed for r in grid} == {0}
+    assert [r["spec"].seed for r in fixed] == [5, 6, 5, 6]
+    first_of_the_best = grid[2]["spec"]
+    for row in fixed[:2]:
+        assert row["spec"].model_copy(update={"seed": 0}) == first_of_the_best
+
+
+def test_a_grid_runs_whole_and_is_waited_for():
+    plan = Plan(sweep(fixed=CHOOSE, search=None), "data", None)
+    assert plan.size == 4 + 2 * 2
+    points = [plan.next() for _ in range(4)]
+    assert {(p.role, p.name) for p in points} == {("choose", "InfoNCE")}
+    assert not any(plan.should_stop(p.identity, 1, 0.0) for p in points)
+    for value, point in enumerate(points[:3]):
+        plan.finish(point.identity, {"status": "complete", "val_knn": float(value)})
+    assert plan.next() is None
+    plan.finish(points[3].identity, {"status": "failed", "val_knn": None})
+    chosen = plan.next()
+    assert (chosen.role, chosen.spec.objective) == ("fixed", points[2].spec.objective)
+
+
+def test_a_grid_of_failures_leaves_its_first_point_to_say_why():
+    plan = Plan(sweep(fixed=CHOOSE[:1], search=None), "data", None)
+    points = [plan.next() for _ in range(4)]
+    for point in points:
+        plan.finish(point.identity, {"status": "complete", "val_knn": float("nan")})
+    assert plan.next().spec.objective == points[0].spec.objective
+
+
+def finished(plan, proposal, value, status="complete"):
+    plan.finish(proposal.identity, {"status": status, "val_knn": value})
+
+
+def test_further_seeds_run_once_the_first_is_complete_and_their_mean_counts():
+    searcher = Memory()
+    search = SEARCH | {"trials": 2, "seeds": 3, "window": 2, "confirm": 1}
+    plan = Plan(sweep(fixed=[], search=search), "data", searcher)
+    first, second = plan.next(), plan.next()
+    assert plan.next() is None
+    finished(plan, first, 0.9)
+    further = [plan.next(), plan.next()]
+    assert [p.spec.seed for p in (first, *further)] == [0, 1000, 2000]
+    assert [p.number for p in (first, *further, second)] == [0, 1, 2, 3]
+    assert {p.spec.objective for p in further} == {first.spec.objective}
+    assert not plan.should_stop(further[0].identity, 1, 0.0)
+    finished(plan, second, 0.8)
+    for proposal in (plan.next(), plan.next()):
+        finished(plan, proposal, 0.8)
+    assert plan.next() is None
+    for proposal, value in zip(further, (0.6, 0.3), strict=True):
+        finished(plan, proposal, value)
+    assert plan.next().spec.objective == second.spec.objective  # 0.8 against 0.6 on average
+    assert [entry[2] for entry in searcher.log if entry[0] == "tell"] == [
+        [pytest.approx(0.6)],
+        [pytest.approx(0.8)],
+    ]
+
+
+def test_a_stopped_configuration_runs_with_no_further_seed():
+    search = SEARCH | {"trials": 2, "seeds": 2, "confirm": 0}
+    plan = Plan(sweep(fixed=[], search=search), "data", searcher := Memory())
+    first, second = plan.next(), plan.next()
+    finished(plan, first, 0.1, "stopped")
+    finished(plan, second, 0.2)
+    last = plan.next()
+    assert (last.number, last.spec.objective) == (3, second.spec.objective)
+    finished(plan, last, None, "failed")  # so that it has no mean
+    with pytest.raises(StopIteration):
+        plan.next()
+    assert [entry[0] for entry in searcher.log] == ["ask", "ask", "tell", "fail"]
+
+
+def test_a_confirmation_that_is_a_fixed_trial_does_not_run_again():
+    class Known(Memory):
+        def ask(self, number):
+            return {"objective.temperature": 0.2}
+
+    search = SEARCH | {"trials": 1, "confirm": 1}
+    plan = Plan(sweep(search=search), "data", Known())
+    proposals = [plan.next() for _ in range(3)]
+    for proposal in proposals:
+        finished(plan, proposal, 0.5)
+    with pytest.raises(StopIteration):
+        plan.next()
+
+
+def test_the_two_thousandth_trial_takes_no_more_lines_than_the_first():
+    search = SEARCH | {"trials": 2000, "window": 8, "confirm": 0}
+    plan = Plan(sweep(fixed=[], search=search), "data", Memory())
+    plan._searcher.ask = lambda number: {"objective.temperature": 0.1 + number / 4000}
+    lines = 0
+
+    def count(_frame, event, _argument):
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    def run(trials):
+        for _ in range(trials):
+            proposal = plan.next()
+            plan.should_stop(proposal.identity, 1, random.Random(proposal.number).random())
+            finished(plan, proposal, 0.5, "stopped")
+
+    def run_counted(trials):
+        nonlocal lines
+        lines, before = 0, sys.gettrace()
+        sys.settrace(count)
+        try:
+            run(trials)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    run(50)  # a window of peers is there
+    early = run_counted(100)
+    run(1750)
+    assert run_counted(100) < 1.5 * early

@@ -5,12 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from clinfonce import results
-from clinfonce.results.schema import TABLES
+from tests.scaling.sweeps import reproducible
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -64,15 +63,6 @@ def sweep(specification, home):
     return output
 
 
-def reproducible(home: Path):
-    """All rows of all tables, without what is measured by the clock."""
-    rows = {}
-    for name, table in TABLES.items():
-        kept = ", ".join(f'"{c.name}"' for c in table if not c.measured)
-        rows[name] = results.open(home).sql(f"SELECT {kept} FROM {name} ORDER BY ALL").to_pylist()
-    return rows
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
@@ -119,11 +109,11 @@ def test_an_interrupted_sweep_goes_on_to_the_rows_of_an_undisturbed_one(
     home = tmp_path / "results"
     process = command("sweep", specification, "--results", home)
     deadline = time.monotonic() + 240
-    while len(list(home.glob("trials/*.parquet"))) < 3:
+    while len(list(home.glob("trials/[!.]*.parquet"))) < 3:
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    kept = {path.name for path in home.glob("trials/*.parquet")}
+    kept = {path.name for path in home.glob("trials/[!.]*.parquet")}
     process.send_signal(signal.SIGINT)
     interrupted = time.monotonic()
     output, _ = process.communicate(timeout=60)

@@ -1,0 +1,160 @@
+"""Which running trial has which part of the Ray cluster.
+
+Trials are let in one after the other, in their order, as long as there is room for all their
+workers. So a trial with many workers is never overtaken for ever by trials with one, whatever was
+let in has the resources it needs, and nobody holds a part of what he needs and waits for the rest.
+Machines may be lost afterwards, or come late; then nobody keeps resources that he does not use.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from clinfonce.scaling.capacity import Capacity
+
+_GRACE = 2.0  # seconds that what is idle may stay while there is too little room
+
+
+class Group(Protocol):
+    """A group of workers, as `clinfonce.scaling.group.Group` is."""
+
+    name: str
+    workers: int
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it holds resources."""
+
+    def judge(self, identity: str, epoch: int, *, stop: bool) -> None:
+        """Tell it whether a trial ends at an epoch."""
+
+    def cancel(self, identity: str) -> None:
+        """End a trial."""
+
+    def close(self) -> None:
+        """Let it end."""
+
+    def abandon(self) -> None:
+        """Do not start it anew."""
+
+    def wait_closed(self) -> None:
+        """Wait until it has ended."""
+
+
+@dataclass
+class Places:
+    """The places of the cluster.
+
+    Args:
+        capacity: how many workers there is room for.
+        start_group: starts a group of so many workers.
+    """
+
+    capacity: Capacity
+    start_group: Callable[[int], Group]
+    _alone: set[str] = field(default_factory=set)
+    _working: dict[str, Group] = field(default_factory=dict)
+    _idle: dict[str, tuple[Group, float]] = field(default_factory=dict)  # by name; since when
+    _ending: list[Group] = field(default_factory=list)
+    _short_since: float | None = None
+    _refused: int = 0  # workers of the trial that is the next to be let in
+
+    def take(self, identity: str, workers: int) -> bool:
+        """Give a trial its places; False while there is no room.
+
+        Idle groups of another size make room if it lacks. A trial that has not given its places
+        back has them still.
+        """
+        if identity in self._alone:
+            return True
+        if (group := self._working.pop(identity, None)) is not None and group.is_running:
+            self._working[identity] = group
+            return True
+        if workers > 1 and (group := self._idle_group(workers)) is not None:
+            self._working[identity], self._refused = group, 0
+            return True
+        if self._taken() + workers > self.capacity.workers:
+            self._end_idle_groups()
+            self._refused = workers
+            return False
+        self._refused = 0
+        if workers == 1:
+            self._alone.add(identity)
+        else:
+            self._working[identity] = self.start_group(workers)
+        return True
+
+    def give_back(self, identity: str) -> None:
+        """A trial has ended, and the process that ran it is free."""
+        self._alone.discard(identity)
+        if (group := self._working.pop(identity, None)) is not None:
+            self._idle[group.name] = group, time.monotonic()
+
+    def make_room(self, kept: int) -> bool:
+        """End groups that are idle while the machines that are there do not hold all trials let in.
+
+        Args:
+            kept: places of trials that ended, which Ray Tune keeps for later.
+
+        Returns:
+            Whether a group may be waiting for room, so that nobody else should keep any.
+        """
+        now = time.monotonic()
+        if self._taken() + kept <= self.capacity.present:
+            self._short_since = None
+            return False
+        if self._short_since is None:
+            self._short_since = now
+        self._end_idle_groups(since=now - _GRACE)
+        return bool(self._working) and now - self._short_since >= _GRACE
+
+    @property
+    def wanted(self) -> int:
+        """How many workers there must be room for: those of trials let in, or of the next one."""
+        groups = [self.capacity.share.fewest(group.workers) for group in self._working.values()]
+        return max(len(self._alone) + sum(groups), self._refused)
+
+    def group_of(self, identity: str) -> Group | None:
+        """The group that runs a trial; None for a trial with one worker."""
+        return self._working.get(identity)
+
+    def close(self) -> None:
+        """End all groups, and wait for it."""
+        self._end_idle_groups()
+        groups = [*self._ending, *self._working.values()]
+        for group in groups:
+            group.close()
+        for group in groups:
+            group.wait_closed()
+
+    def abandon(self) -> None:
+        """Leave the groups to their end with Ray."""
+        for group in self._groups():
+            group.abandon()
+
+    def _groups(self) -> list[Group]:
+        idle = [group for group, _ in self._idle.values()]
+        return [*self._working.values(), *idle, *self._ending]
+
+    def _taken(self) -> int:
+        """Places that are not free, those of idle and of ending groups among them."""
+        self._ending = [group for group in self._ending if group.is_running]
+        return len(self._alone) + sum(g.workers for g in self._groups() if g.is_running)
+
+    def _idle_group(self, workers: int) -> Group | None:
+        for name, (group, _) in list(self._idle.items()):
+            if not group.is_running:
+                del self._idle[name]
+            elif group.workers == workers:
+                del self._idle[name]
+                return group
+        return None
+
+    def _end_idle_groups(self, since: float = float("inf")) -> None:
+        """End those that are idle since a time or longer."""
+        for name, (group, began) in list(self._idle.items()):
+            if began <= since:
+                group.close()
+                self._ending.append(group)
+                del self._idle[name]
