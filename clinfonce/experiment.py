@@ -19,13 +19,16 @@ from clinfonce.config import TrialSpec
 from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode, evaluate, knn_accuracy
+from clinfonce.files import File
 from clinfonce.rows import (
     Row,
     describe_clustering,
+    describe_cost,
     describe_epochs,
     describe_machine,
     describe_outcome,
     describe_trial,
+    forget_peak_memory,
 )
 from clinfonce.training.images import ImageSource
 from clinfonce.training.loop import Epoch, Pretraining, build_model
@@ -56,9 +59,12 @@ class TrialResult:
 def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
     """Find the mistakes in a trial before anything is trained, and return its clustering.
 
+    The device is none of them: who checks may be another machine than the one that trains.
+
     Raises:
-        InputError: an unknown augmentation or encoder, a batch larger than the data, or a
-            clustering that nothing can be learnt from.
+        InputError: an unknown augmentation or encoder, a batch larger than the data or smaller
+            than the workers, more prototypes than images, or a clustering that nothing can be
+            learnt from.
     """
     Policy.named(spec.augmentation)
     _, channels, height, _ = table.images.shape
@@ -69,10 +75,29 @@ def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
     build_model(
         spec, channels=channels, image_size=height, n_clusters=len(np.unique(clustering.ids))
     )
-    BatchSampler(clustering.ids, spec.sampler.batch_size, spec.sampler.images_per_cluster)
+    sampler = spec.sampler
+    BatchSampler(clustering.ids, sampler.batch_size, sampler.images_per_cluster).check_workers(
+        spec.workers
+    )
+    if (most := max(spec.objective.prototypes or (0,))) > len(clustering.ids):
+        raise InputError(
+            f"objective.prototypes asks for {most}, but there are {len(clustering.ids)} training "
+            "images: choose at most as many"
+        )
+    return clustering
+
+
+def find_device(spec: TrialSpec) -> torch.device:
+    """The device of this machine that a trial computes on.
+
+    Raises:
+        InputError: there is none.
+    """
     if spec.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device is cuda, but PyTorch sees no CUDA device here: use cpu or auto")
-    return clustering
+    if spec.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(spec.device)
 
 
 def run_trial(
@@ -81,7 +106,7 @@ def run_trial(
     *,
     experiment: str,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
-    checkpoint: Path | None = None,
+    checkpoint: Path | File | None = None,
 ) -> TrialResult:
     """Run one trial. With several workers every one of them calls this, and gets the same rows.
 
@@ -93,12 +118,13 @@ def run_trial(
         checkpoint: file that the training is saved to after each evaluated epoch and resumed from.
 
     Raises:
-        InputError: the trial does not fit the data.
+        InputError: the trial does not fit the data or the machine.
         TrainingDivergedError: the loss is no longer finite.
     """
     started = time.perf_counter()
+    device = find_device(spec)
     clustering = check_trial(spec, table)
-    device = _device(spec)
+    forget_peak_memory(device)
     _, channels, height, width = table.images.shape
     with _threads(spec.threads):
         training = Pretraining(
@@ -109,11 +135,12 @@ def run_trial(
             device=device,
             checkpoint=checkpoint,
             attributes=_shared_attributes(spec, table, clustering),
+            labels=labels_of(table, table.rows(TRAIN)),
         )
         for epoch in training.epochs():
             due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
             if due and epoch.val_knn is None:
-                epoch.val_knn = _validation_knn(training.encoder, table, spec, device)
+                epoch.val_knn, epoch.val_online = _validate(training, table, device)
                 training.save()
             on_epoch(epoch)
         accuracies = _probe(training.encoder, table, spec, device)
@@ -121,6 +148,7 @@ def run_trial(
     trial = {
         **describe_trial(spec, table, clustering, experiment=experiment),
         **describe_outcome(training.history, status="complete"),
+        **describe_cost(spec, table, training.history),
         **accuracies,
         **describe_machine(device),
         "seconds": time.perf_counter() - started,
@@ -165,19 +193,18 @@ def _probe(
     return evaluate(*parts, draws=spec.evaluation.draws, k=spec.evaluation.neighbors)
 
 
-def _validation_knn(
-    encoder: nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
-) -> float:
-    train, validation = table.rows(TRAIN), table.rows(VALIDATION)
-    accuracies = knn_accuracy(
-        _features(encoder, table, train, device),
-        torch.from_numpy(labels_of(table, train)).to(device),
-        _features(encoder, table, validation, device),
-        torch.from_numpy(labels_of(table, validation)).to(device),
-        k=spec.evaluation.neighbors,
-        n_classes=len(table.label_names),
-    )
-    return accuracies[1]
+def _validate(
+    training: Pretraining, table: ImageTable, device: torch.device
+) -> tuple[float, float | None]:
+    """Accuracy on the validation split of kNN and of the probe that learns beside the encoder."""
+    parts: list[Tensor] = []
+    for split in (TRAIN, VALIDATION):
+        rows = table.rows(split)
+        parts.append(_features(training.encoder, table, rows, device))
+        parts.append(torch.from_numpy(labels_of(table, rows)).to(device))
+    k, n_classes = training.spec.evaluation.neighbors, len(table.label_names)
+    knn = knn_accuracy(*parts, k=k, n_classes=n_classes)[1]
+    return knn, None if training.probe is None else training.probe.accuracy(*parts[2:])
 
 
 def _features(
@@ -188,12 +215,6 @@ def _features(
     parts = np.array_split(rows, max(1, -(-len(rows) // block)))
     images = (torch.from_numpy(table.images[part]) for part in parts)
     return torch.cat([encode(encoder, block, device=device) for block in images])
-
-
-def _device(spec: TrialSpec) -> torch.device:
-    if spec.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(spec.device)
 
 
 @contextmanager

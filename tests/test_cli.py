@@ -155,11 +155,17 @@ def test_sweep_refuses_before_anything_is_written(tmp_path, capsys):
 
 
 def test_a_metric_that_is_no_column_is_refused(tmp_path, capsys):
-    space = "space: {objective.temperature: {low: 0.1, high: 1.0}}"
-    bad = TRIAL + f"search: {{trials: 2, metric: val_accuracy, {space}}}\n"
+    bad = TRIAL + "metric: val_accuracy\nfixed: [{name: a, trial: {}}]\n"
     line = refused(capsys, "sweep", write(tmp_path, bad), "--results", tmp_path / "results")
     assert "'val_accuracy'" in line
     assert "val_linear_top1_5" in line
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="no folder that root cannot write to")
+def test_a_place_that_may_not_be_written_is_refused(tmp_path, capsys):
+    text = write(tmp_path, TRIAL + "fixed: [{name: a, trial: {}}]\n")
+    line = refused(capsys, "sweep", text, "--results", "/sys/results")
+    assert "cannot write results to '/sys/results': " in line
 
 
 def test_a_sweep_with_another_specification_is_refused(tmp_path, capsys):

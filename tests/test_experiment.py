@@ -1,15 +1,18 @@
 """One trial: a pure function of its specification and its data."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from clinfonce import experiment
-from clinfonce.config import TrialSpec
+from clinfonce.config import ObjectiveSpec, SamplerSpec, TrialSpec
 from clinfonce.data import TEST, ImageTable, load
 from clinfonce.errors import InputError
-from clinfonce.experiment import build_clustering, run_trial
+from clinfonce.experiment import build_clustering, check_trial, run_trial
 from clinfonce.results.schema import TABLES
+from clinfonce.rows import describe_machine
 
 SPEC = TrialSpec.model_validate(
     {
@@ -79,6 +82,37 @@ def test_a_trial_resumed_from_a_checkpoint_gives_the_same_row(table, result, tmp
     )
     assert seen == [1, 2, 3]  # those before the interruption are told again
     assert reproducible(resumed.trial) == reproducible(result.trial)
+
+
+def test_every_trial_measures_its_speed_its_waiting_and_its_memory(table):
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("the peak of a process cannot be reset here")
+    np.ones(1 << 27)  # a GiB of an earlier trial in this process
+    before = describe_machine(torch.device("cpu"))["peak_memory_mb"]
+    row = run_trial(SPEC, table, experiment="demo").trial
+    assert row["images_per_second"] == pytest.approx(3 * 898 / row["train_seconds"])
+    assert 0 < row["data_wait_share"] < 0.5
+    assert 50 < row["peak_memory_mb"] < before - 512
+
+
+def test_a_batch_too_small_for_its_workers_is_refused_before_training(table):
+    spec = SPEC.model_copy(update={"workers": 3, "sampler": SamplerSpec(batch_size=2)})
+    with pytest.raises(InputError, match=r"workers is 3, but of 898 .* some have only 2: choose"):
+        check_trial(spec, table)
+
+
+def test_more_prototypes_than_images_are_refused_before_training(table):
+    pcl = ObjectiveSpec(name="pcl", prototypes=(5, 899))
+    with pytest.raises(InputError, match="prototypes asks for 899, but there are 898 training"):
+        check_trial(SPEC.model_copy(update={"objective": pcl}), table)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_the_machine_that_trains_needs_the_device_and_not_the_one_that_proposes(table):
+    spec = SPEC.model_copy(update={"device": "cuda"})
+    assert check_trial(spec, table).n_clusters > 1
+    with pytest.raises(InputError, match="device is cuda, but PyTorch sees no CUDA device here"):
+        run_trial(spec, table, experiment="demo")
 
 
 def test_validation_knn_is_measured_when_due(result):

@@ -1,0 +1,40 @@
+"""What the commands share."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+DEFAULT_RESULTS = "results"
+METRIC = "test_linear_top1_5"
+
+
+def add_command(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    purpose: str,
+    uses_store: bool = True,
+) -> argparse.ArgumentParser:
+    """Add a subcommand with the options that all have; `uses_store`: --results too."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
+    command.set_defaults(run=run)
+    if uses_store:
+        command.add_argument(
+            "--results", metavar="DIR", default=DEFAULT_RESULTS,
+            help="result store (default results/)",
+        )  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    return command
+
+
+def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table on stdout."""
+    from clinfonce.display import write_rows
+
+    write_rows(sys.stdout, names, rows)
+
+
+def show_progress(text: str) -> None:
+    """Print on stderr, at once and as it is."""
+    print(text, end="", file=sys.stderr, flush=True)

@@ -1,0 +1,251 @@
+"""Commands on data before any training: prepare, clusterings, information, advise."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clinfonce.cli.common import DEFAULT_RESULTS, add_command, print_rows
+from clinfonce.errors import InputError
+
+
+def add_commands(commands: Any) -> None:
+    """Add prepare, clusterings, information and advise."""
+    prepare = add_command(
+        commands, "prepare", _prepare, "make a data set of a folder of images and a table", False
+    )
+    prepare.add_argument("data", metavar="folder|DATASET", help="your own images, or a known name")
+    prepare.add_argument("--out", metavar="DIR", required=True, help="path, s3://… or gs://…")
+    prepare.add_argument("--root", metavar="DIR", help="folder or .tar that holds the images")
+    prepare.add_argument("--table", metavar="FILE", help="one row an image: .csv, .tsv, .parquet")
+    prepare.add_argument("--size", type=int, metavar="PX", help="pixels a side")
+    prepare.add_argument(
+        "--type", action="append", default=[], metavar="COLUMN=KIND",
+        help="boolean, categorical, numeric, tags or hierarchy; may be given again",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--storage", choices=("auto", "raw", "encoded"), default="auto",
+        help="keep pixels, or the image files (auto: pixels up to 128 a side)",
+    )  # fmt: skip
+    prepare.add_argument("--skip-bad", action="store_true", help="leave out and count bad rows")
+    prepare.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+    prepare.add_argument(
+        "--certainty", type=int, metavar="N",
+        help="of cub: attributes less sure are missing (2 guessing, 3 probably, 4 definitely)",
+    )  # fmt: skip
+
+    clusterings = add_command(
+        commands, "clusterings", _clusterings,
+        "what the clusterings of a specification offer, before anything is trained", False,
+    )  # fmt: skip
+    clusterings.add_argument("spec", metavar="SPEC", help="YAML file of a sweep or a trial")
+
+    information = add_command(
+        commands, "information", _information, "what a table's columns say of its labels", False
+    )
+    information.add_argument("table", metavar="TABLE", help=".csv, .tsv or .parquet")
+    information.add_argument(
+        "--clusters", metavar="A,B", required=True, help="columns of cluster ids; all takes every"
+    )
+    information.add_argument("--label", metavar="L", required=True, help="column of the labels")
+    information.add_argument(
+        "--fraction", type=float, action="append", default=[], metavar="F",
+        help="look at this part of the labels only, such as 0.1; may be given again",
+    )  # fmt: skip
+    information.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+
+    advise = add_command(commands, "advise", _advise, "rank clusterings before anything is trained")
+    advise.add_argument("data", metavar="DATA", help="data set, or a folder that prepare made")
+    advise.add_argument("--root", metavar="DIR", help="folder that holds the data set")
+    advise.add_argument(
+        "--label-fraction", type=float, default=0.1, metavar="F",
+        help="part of the training labels to look at (default 0.1)",
+    )  # fmt: skip
+    advise.add_argument("--top", type=int, default=12, metavar="N", help="show the best N")
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from clinfonce import data
+    from clinfonce.display import PackingDisplay
+
+    with PackingDisplay(sys.stderr) as display:
+        made = data.prepare(
+            arguments.data,
+            arguments.out,
+            root=arguments.root,
+            table=arguments.table,
+            image_size=arguments.size,
+            encoding=arguments.encoding,
+            types=_pairs(arguments.type, "--type"),
+            storage=arguments.storage,
+            skip_bad=arguments.skip_bad,
+            certainty=arguments.certainty,
+            progress=display.progress,
+            announce=None if arguments.json else _print_columns,
+        )
+    if arguments.json:
+        print(json.dumps(made.to_json(), indent=1))
+        return 0
+    for line in made.summary:
+        print(line)
+    print(f"\nTrain on it, in a specification:  data: {{name: {made.folder}}}")
+    is_local = "://" not in made.folder
+    if is_local and made.table.labels is not None and made.table.columns:
+        table = f"{made.folder}/table.parquet --clusters all --label label"
+        print(f"What its columns are worth:       clinfonce information {table}")
+    return 0
+
+
+def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Options of the form name=value."""
+    for text in texts:
+        if "=" not in text:
+            raise InputError(f"{option} is {text!r}, not COLUMN=KIND")
+    return dict(text.rsplit("=", 1) for text in texts)
+
+
+def _print_columns(columns: Any) -> None:
+    if columns:
+        print("Types of the columns (change one with --type COLUMN=KIND):", flush=True)
+        print_rows(
+            ["column", "type", "values", "missing", "for example"],
+            [
+                [c.name, c.kind, c.n_values, int((~c.present).sum()), c.example]
+                for c in columns.values()
+            ],
+        )
+
+
+def _clusterings(arguments: argparse.Namespace) -> int:
+    from clinfonce.preview import preview
+
+    found = preview(arguments.spec)
+    if arguments.json:
+        print(json.dumps([one.to_json() for one in found], indent=1))
+        return 0
+    print_rows(
+        [
+            *("clustering", "K", "images a cluster", "single", "H(Z)", "I(Z;T)", "chance"),
+            *("H(Z|T)", "batch", "a group", "positives", "ceiling"),
+        ],
+        [_clusterings_row(one) for one in found],
+    )
+    n = found[0].report.n_images
+    print(f"{n:,} training images. In bits: H, I, chance, and the ceiling, log2 of the other views")
+    print("in a batch: no batch teaches more. Images a cluster: smallest, quartiles, largest. A")
+    print("group: images of a cluster that are drawn together. Positives: images of its own")
+    print("cluster that an image is expected to meet in a batch, besides its own other view.")
+    return 0
+
+
+def _clusterings_row(one: Any) -> list[Any]:
+    report, bits = one.report, one.report.information
+    known = ("", "", "") if bits is None else (bits.i_zt, bits.i_zt_chance, bits.h_z_given_t)
+    return [
+        one.name,
+        report.n_clusters,
+        " ".join(f"{size:g}" for size in report.size_quantiles),
+        report.n_singletons,
+        report.h_z,
+        *known,
+        one.sampler.batch_size,
+        one.sampler.images_per_cluster or "any",
+        one.positives,
+        report.bits_ceiling,
+    ]
+
+
+def _information(arguments: argparse.Namespace) -> int:
+    from clinfonce.column_information import measure_columns
+
+    found = measure_columns(
+        arguments.table,
+        arguments.clusters.split(","),
+        arguments.label,
+        fractions=arguments.fraction,
+        encoding=arguments.encoding,
+    )
+    if arguments.json:
+        print(json.dumps([column.to_json() for column in found], indent=1))
+        return 0
+    labels = found[0].estimate
+    print(
+        f"{arguments.label}: H(T) = {labels.information.h_t:.4f} bits, "
+        f"{labels.n_labelled} labelled rows. All in bits but AMI; ± is the standard error, and "
+        "95 % the interval of the excess."
+    )
+    print_rows(
+        [
+            *("clusters", "rows", "K", "single", "H(Z)", "I(Z;T)", "chance", "excess", "95 %"),
+            *("H(Z|T)", "AMI"),
+        ],
+        [_information_row(column) for column in found],
+    )
+    for note in dict.fromkeys(column.note for column in found):
+        if note:
+            print(f"- {note}")
+    return 0
+
+
+def _information_row(column: Any) -> list[Any]:
+    found, bits = column.estimate, column.estimate.information
+    return [
+        column.clusters,
+        found.n_labelled,
+        bits.n_clusters,
+        bits.n_singletons,
+        f"{bits.h_z:.4f}",
+        f"{bits.i_zt:.4f} ± {found.i_zt_error:.4f}",
+        f"{bits.i_zt_chance:.4f}",
+        f"{bits.i_zt_excess:.4f} ± {found.i_zt_excess_error:.4f}",
+        "{:.3f} to {:.3f}".format(*found.i_zt_excess_interval),
+        f"{bits.h_z_given_t:.4f}",
+        f"{bits.ami:.3f}",
+    ]
+
+
+def _advise(arguments: argparse.Namespace) -> int:
+    from clinfonce import data, results
+    from clinfonce.advice import advise
+
+    given = arguments.results != DEFAULT_RESULTS or Path(arguments.results, "store.json").is_file()
+    found = advise(
+        data.load(arguments.data, arguments.root),
+        label_fraction=arguments.label_fraction,
+        results=results.open(arguments.results) if given else None,
+    )
+    if arguments.json:
+        print(json.dumps(found.to_json(), indent=1))
+        return 0
+    print(
+        f"{found.data}: {found.n_labelled} of {found.n_images} labels looked at; relation fitted "
+        f"on {found.fitted_on} clusterings of {', '.join(found.fitted_data)}.\n"
+        "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %)."
+    )
+    shown = found.candidates[: arguments.top]
+    print_rows(
+        ["", "clustering", "K", "useful bits", "nuisance", "gain", "95 % interval", "accuracy"],
+        [_candidate_row(rank, candidate) for rank, candidate in enumerate(shown, 1)],
+    )
+    print("\nWhy:")
+    for rank, candidate in enumerate(shown[:3], 1):
+        print(f"{rank}. {candidate.reason}")
+    print(f"\nThe first in a specification:  clustering: {json.dumps(shown[0].clustering)}")
+    for note in found.notes:
+        print(f"- {note}")
+    return 0
+
+
+def _candidate_row(rank: int, found: Any) -> list[Any]:
+    return [
+        f"{rank}.",
+        found.name,
+        found.n_clusters,
+        f"{found.useful:.2f} ± {found.useful_error:.2f}",
+        f"{found.nuisance:.2f}",
+        f"{found.gain.mean:.0%}",
+        f"{found.gain.low:.0%} to {found.gain.high:.0%}",
+        "" if found.accuracy is None else f"{found.accuracy.mean:.1%}",
+    ]

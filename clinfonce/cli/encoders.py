@@ -1,0 +1,38 @@
+"""Commands on what an encoder sees and on the encoder itself: views, export."""
+
+import argparse
+import json
+from typing import Any
+
+from clinfonce.cli.common import add_command
+
+
+def add_commands(commands: Any) -> None:
+    """Add views and export."""
+    views = add_command(
+        commands, "views", _views, "write a picture of what augmentation does", False
+    )
+    views.add_argument("spec", metavar="SPEC", nargs="?", help="YAML file of a sweep or a trial")
+    views.add_argument("--policy", metavar="NAME", help="augmentation; default: the SPEC's")
+    views.add_argument("--data", metavar="NAME", help="data set; default: the SPEC's")
+    views.add_argument("--out", metavar="FILE", default="views.png", help="default views.png")
+
+    export = add_command(commands, "export", _export, "write a trial's encoder for use elsewhere")
+    export.add_argument("trial", metavar="TRIAL_ID", help="trial_id, or how it begins")
+    export.add_argument("--out", metavar="FILE", required=True, help=".safetensors or .onnx")
+
+
+def _views(arguments: argparse.Namespace) -> int:
+    from clinfonce.views import views
+
+    path = views(arguments.spec, arguments.policy, arguments.data, arguments.out)
+    print(json.dumps(str(path)) if arguments.json else path)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from clinfonce.export import export_encoder
+
+    path = export_encoder(arguments.results, arguments.trial, arguments.out)
+    print(json.dumps(str(path)) if arguments.json else path)
+    return 0

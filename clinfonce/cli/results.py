@@ -1,0 +1,120 @@
+"""Commands on the result tables: query, relate, report."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from clinfonce.cli.common import METRIC, add_command, print_rows
+
+
+def add_commands(commands: Any) -> None:
+    """Add query, relate and report."""
+    query = add_command(commands, "query", _query, "ask the result tables in SQL")
+    query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
+    query.add_argument(
+        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the rows"
+    )
+    query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
+
+    relate = add_command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
+    report = add_command(commands, "report", _report, "write the result page, one HTML file")
+    report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
+    report.add_argument("--figures", metavar="DIR", help="also write the figures as SVG and PDF")
+    for command in (relate, report):
+        command.add_argument("--sweep", help="only this sweep")
+        command.add_argument(
+            "--metric", default=METRIC, help=f"accuracy, a column of trials (default {METRIC})"
+        )
+
+
+def _query(arguments: argparse.Namespace) -> int:
+    from clinfonce import results
+
+    rows = results.open(arguments.results).sql(arguments.sql)
+    kind = "json" if arguments.json else arguments.format
+    stdout = sys.stdout.buffer if kind == "parquet" else sys.stdout
+    results.write_table(rows, kind, arguments.out or stdout)
+    return 0
+
+
+def _relate(arguments: argparse.Namespace) -> int:
+    from clinfonce import results
+
+    store = results.open(arguments.results)
+    relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
+    if arguments.json:
+        print(json.dumps(relation.to_json(), indent=1))
+        return 0
+    print(relation.answer)
+    print_rows(
+        ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
+        [_relation_row(row) for row in relation.rows if row.accuracy is not None],
+    )
+    if relation.correlations:
+        print(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
+        print_rows(
+            ["quantity", "rho", "95 % interval", "without the end points"],
+            [
+                [results.QUANTITIES[c.quantity], c.rho.estimate, _interval(c.rho), c.rho_inside]
+                for c in relation.correlations
+            ],
+        )
+    if relation.effects:
+        print("\nRegression on both, points of accuracy for one standard deviation more:")
+        print_rows(
+            ["quantity", "points", "95 % interval", "explains of what the other leaves"],
+            [_effect_row(results.QUANTITIES[e.quantity], e) for e in relation.effects],
+        )
+    if relation.predictions:
+        print("\nError of the predicted accuracy of a clustering left out, in points:")
+        print_rows(
+            ["known of it", "mean error"],
+            [[p.known, "" if p.error is None else 100 * p.error] for p in relation.predictions],
+        )
+    for note in relation.notes:
+        print(f"- {note}")
+    return 0
+
+
+def _relation_row(row: Any) -> list[Any]:
+    known = [row.name, row.objective, row.n_clusters, row.i_zt, row.i_zt_chance, row.h_z_given_t]
+    return [*known, row.n_trials, _percent(row.accuracy, row.spread)]
+
+
+def _effect_row(name: str, effect: Any) -> list[Any]:
+    found = effect.coefficient
+    if found.estimate is None:
+        return [name, "undefined", "", ""]
+    interval = "" if found.low is None else f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
+    explains = "" if effect.partial_r2 is None else f"{effect.partial_r2:.0%}"
+    return [name, f"{100 * found.estimate:+.1f}", interval, explains]
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from clinfonce import results
+
+    store = results.open(arguments.results)
+    out = (
+        Path(arguments.out)
+        if arguments.out
+        else (store.store.folder.local or Path()) / "report.html"
+    )
+    choice = {"metric": arguments.metric, "sweep": arguments.sweep}
+    written = [results.report(store, out, **choice)]
+    if arguments.figures:
+        written += results.figure_files(store, arguments.figures, **choice)
+    for path in written:
+        print(path)
+    return 0
+
+
+def _percent(mean: float, spread: float | None) -> str:
+    return f"{mean:.1%}" if spread is None else f"{100 * mean:.1f} ± {100 * spread:.1f} %"
+
+
+def _interval(interval: Any) -> str:
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"{interval.low:.2f} to {interval.high:.2f}"

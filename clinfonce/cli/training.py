@@ -1,0 +1,137 @@
+"""Commands that train: sweep and pretrain, here or on a Ray cluster."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clinfonce.cli.common import DEFAULT_RESULTS, add_command, show_progress
+
+if TYPE_CHECKING:
+    from clinfonce.config import SweepSpec
+
+
+def add_commands(commands: Any) -> None:
+    """Add sweep and pretrain."""
+    sweep = add_command(commands, "sweep", _sweep, "run a sweep, or go on with one")
+    sweep.add_argument("spec", metavar="SPEC", help="YAML file, such as sweeps/digits.yaml")
+    sweep.add_argument("--fresh", action="store_true", help="forget this sweep's earlier rows")
+    where = sweep.add_mutually_exclusive_group()
+    where.add_argument("--cluster", metavar="FILE", help="run it there, such as on cluster.yaml")
+    where.add_argument("--address", metavar="HOST:PORT", help="of a Ray cluster with this machine")
+
+    pretrain = add_command(commands, "pretrain", _pretrain, "run one trial, without a search")
+    pretrain.add_argument("spec", metavar="SPEC", help="YAML file with name, data and trial")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from clinfonce.config import read_sweep
+
+    sweep = read_sweep(arguments.spec)
+    print(f"clinfonce: sweep {sweep.name} into {arguments.results}", file=sys.stderr, flush=True)
+    if arguments.cluster:
+        return _run_sweep_there(arguments, sweep)
+    if arguments.address:
+        os.environ["RAY_ADDRESS"] = arguments.address
+    if address := os.environ.get("RAY_ADDRESS"):
+        from clinfonce.scaling.address import check_address
+
+        os.environ["RAY_ADDRESS"] = check_address(address)  # before anything is written
+    return _run_sweep(arguments, sweep)
+
+
+def _run_sweep_there(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
+    from clinfonce.scaling.cluster import run_sweep_there
+
+    text = Path(arguments.spec).read_text(encoding="utf-8")
+    place, home = Path(arguments.cluster), arguments.results
+    try:
+        status = run_sweep_there(place, sweep, text, home, show_progress, fresh=arguments.fresh)
+    except KeyboardInterrupt:
+        show_progress(
+            f"\nclinfonce: the sweep goes on there; the same command follows it again, and "
+            f"`clinfonce cluster stop {place} {sweep.name}` ends it\n"
+        )
+        raise
+    return status or _summarize(arguments, sweep.name)
+
+
+def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
+    from clinfonce.display import SweepDisplay
+    from clinfonce.scaling.session import terminal_apart
+    from clinfonce.scaling.sweep import prepare_sweep, run_sweep
+
+    home = arguments.results
+    table, store = prepare_sweep(sweep, home, fresh=getattr(arguments, "fresh", False))
+    here = store.folder.local
+    log = (here or Path.cwd()) / "logs" / f"{sweep.name}.log"
+    if here is None:
+        print(f"clinfonce: the log is in {log}", file=sys.stderr, flush=True)
+    with terminal_apart(log) as terminal, SweepDisplay(terminal, sweep.metric) as display:
+        rows = run_sweep(sweep, table, store, home, display)
+    failed = [row for row in rows if row["status"] == "failed"]
+    if failed:
+        print(f"clinfonce: {len(failed)} trials failed; {log} says more", file=sys.stderr)
+    return _summarize(arguments, sweep.name)
+
+
+def _pretrain(arguments: argparse.Namespace) -> int:
+    from clinfonce.config import SweepSpec, read_experiment
+
+    experiment = read_experiment(arguments.spec)
+    print(
+        f"clinfonce: trial {experiment.name} into {arguments.results}", file=sys.stderr, flush=True
+    )
+    if experiment.trial.workers > 1:
+        return _run_sweep(arguments, SweepSpec.of_one_trial(experiment))
+    from clinfonce.single import pretrain
+
+    def show(epoch: Any) -> None:
+        if epoch.val_knn is not None:
+            print(
+                f"epoch {epoch.epoch}/{experiment.trial.epochs}  loss {epoch.loss:.4f}  "
+                f"validation kNN {epoch.val_knn:.1%}",
+                file=sys.stderr,
+            )
+
+    pretrain(experiment, arguments.results, show)
+    return _summarize(arguments, experiment.name)
+
+
+def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
+    """Print what came out of a sweep, and what to type next."""
+    from clinfonce import results
+
+    summary = results.open(arguments.results).sql(_summary_query(sweep))
+    results.write_table(summary, "json" if arguments.json else "table", sys.stdout)
+    if not arguments.json:
+        place = shlex.quote(arguments.results)
+        option = "" if arguments.results == DEFAULT_RESULTS else f" --results {place}"
+        print(f"\nWhat follows from which bits:   clinfonce relate{option}")
+        print(f"The page to look at and share:  clinfonce report{option}")
+    return 0
+
+
+def _summary_query(sweep: str) -> str:
+    """Test accuracy of the linear probe in percent, mean ± deviation over seeds, by labels."""
+    accuracies = [
+        f"""format('{{:.1f}}', 100 * avg(test_linear_top1_{labels}))
+            || coalesce(format(' ± {{:.1f}}', 100 * stddev_samp(test_linear_top1_{labels})), '')
+            AS "{title}\""""
+        for labels, title in (
+            ("1", "1 label"),
+            ("5", "5 labels"),
+            ("10", "10 labels"),
+            ("all", "all labels"),
+        )
+    ]
+    return f"""
+SELECT CASE role WHEN 'confirm' THEN 'best found: ' || trials.name ELSE trials.name END AS trial,
+       count(*) AS seeds, any_value(n_clusters) AS K,
+       round(any_value(i_zt), 2) AS "I(Z;T)", round(any_value(h_z_given_t), 2) AS "H(Z|T)",
+       {", ".join(accuracies)}
+FROM trials JOIN clusterings USING (clustering_id)
+WHERE sweep = '{sweep}' AND status = 'complete' AND role NOT IN ('search', 'choose')
+GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC"""
