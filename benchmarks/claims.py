@@ -1,0 +1,285 @@
+"""The tables and plots of docs/claims.md: what the paper claims, on real images.
+
+    python benchmarks/claims.py                  # of the rows in benchmarks/results/claims
+    python benchmarks/claims.py --results DIR    # take the rows out of a result store first
+
+Seeds are replicates: ± is the half of a 95 % t interval over them, of a mean or of a difference
+that is paired by seed. A share of a gap is a ratio, whose interval spans the middle 95 % of all
+resamples of the seeds; correlations resample clusterings.
+"""
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from claims_rows import (
+    DATA,
+    INFORMATION,
+    METRICS,
+    Methods,
+    Trials,
+    read_methods,
+    seeds_of,
+    take_rows,
+)
+from scipy.stats import t as student
+
+from clinfonce.results import _statistics, figures
+from clinfonce.results._clusterings import ClusteringRow
+from clinfonce.results._statistics import Interval
+
+PAGE, IMAGES = Path("docs/claims.md"), Path("docs/images")
+INFONCE, SUPCON, KMEANS, PCL = "InfoNCE", "SupCon", "k-means Cl-InfoNCE", "PCL"
+CLASSIFIED = "cross-entropy, "  # before the name of the trial with the same clusters
+FEWEST_FOR_REGRESSION = 6
+QUANTITIES = {
+    "i_zt": "I(Z;T)", "i_zt_excess": "I(Z;T) above chance", "h_z_given_t": "H(Z\\|T)",
+    "log2_k": "log₂ K",
+}  # fmt: skip
+
+
+# Statistics over seeds.
+
+
+def values(trials: Trials, column: str) -> Any:
+    return np.array([trial[column] for trial in trials], dtype=float)
+
+
+def t_interval(sample: Any) -> Interval:
+    mean, n = float(sample.mean()), len(sample)
+    half = float(student.ppf(0.975, n - 1) * sample.std(ddof=1) / n**0.5)
+    return Interval(mean, mean - half, mean + half)
+
+
+def closed(methods: Methods, name: str, metric: str) -> Interval | None:
+    """The part of the gap from InfoNCE to SupCon that a method closes; None without a gap."""
+    low, own, high = (values(methods[m], f"test_{metric}") for m in (INFONCE, name, SUPCON))
+    if (t_interval(high - low).low or 0) <= 0:
+        return None
+    picks = np.array(list(itertools.product(range(len(low)), repeat=len(low))))
+    resampled = (own - low)[picks].mean(1) / (high - low)[picks].mean(1)
+    edges = np.percentile(resampled, (2.5, 97.5))
+    share = float((own - low).mean() / (high - low).mean())
+    return Interval(share, float(edges[0]), float(edges[1]))
+
+
+def difference(one: Trials, other: Trials, metric: str) -> Interval:
+    column = f"test_{metric}"
+    return t_interval(values(one, column) - values(other, column))
+
+
+def auxiliary(methods: Methods) -> list[str]:
+    """Names of the Cl-InfoNCE trials whose clusters are of auxiliary information."""
+    return [
+        name
+        for name, trials in methods.items()
+        if trials[0]["source"] in ("attributes", "column")
+        and trials[0]["objective"] == "cl_infonce"
+    ]
+
+
+def chosen(methods: Methods) -> str:
+    """The auxiliary clustering of best validation accuracy."""
+    return max(auxiliary(methods), key=lambda n: values(methods[n], "val_linear_top1_5").mean())
+
+
+# The four tables.
+
+
+def claim_1(all_methods: dict[str, Methods]) -> Iterator[str]:
+    yield (
+        "| data | clusters | K | I(Z;T) | H(Z\\|T) | "
+        + " | ".join(f"{words} | closed" for words in METRICS.values())
+        + " |"
+    )
+    yield "|---|---|---:|---:|---:|" + "---:|---:|" * len(METRICS)
+    for data, methods in all_methods.items():
+        best = chosen(methods)
+        for name in (INFONCE, *auxiliary(methods), SUPCON):
+            trials = methods[name]
+            bits = [f"{trials[0][key]:.2f}" for key in ("i_zt", "h_z_given_t")]
+            cells = [DATA[data], f"**{name}**" if name == best else name]
+            cells += [f"{trials[0]['n_clusters']:,.0f}", *bits]
+            for metric in METRICS:
+                share = closed(methods, name, metric) if name not in (INFONCE, SUPCON) else "–"
+                cells += [say(t_interval(values(trials, f"test_{metric}"))), say_share(share)]
+            yield line(cells)
+
+
+def claim_2(all_methods: dict[str, Methods]) -> Iterator[str]:
+    yield "| data | labels | InfoNCE | k-means Cl-InfoNCE (K) | PCL (K) | k-means − PCL |"
+    yield "|---|---|---:|---:|---:|---:|"
+    for (data, methods), metric in itertools.product(all_methods.items(), METRICS):
+        if not {KMEANS, PCL} <= set(methods):
+            continue
+        cells = [DATA[data], METRICS[metric]]
+        for name in (INFONCE, KMEANS, PCL):
+            k = "" if name == INFONCE else f" ({methods[name][0]['k']:.0f})"
+            cells.append(say(t_interval(values(methods[name], f"test_{metric}"))) + k)
+        yield line([*cells, say(difference(methods[KMEANS], methods[PCL], metric), signed=True)])
+
+
+def claim_3(all_methods: dict[str, Methods]) -> Iterator[str]:
+    yield "| data | clusters | labels | Cl-InfoNCE | cross-entropy | Cl-InfoNCE − cross-entropy |"
+    yield "|---|---|---|---:|---:|---:|"
+    for data, methods in all_methods.items():
+        for name, metric in itertools.product(classified(methods), METRICS):
+            both = methods[name], methods[CLASSIFIED + name]
+            cells = [say(t_interval(values(trials, f"test_{metric}"))) for trials in both]
+            apart = say(difference(*both, metric), signed=True)
+            yield line([DATA[data], clusters_of(name), METRICS[metric], *cells, apart])
+
+
+def clusters_of(name: str) -> str:
+    return "labels" if name == SUPCON else name
+
+
+def classified(methods: Methods) -> list[str]:
+    """Names of the Cl-InfoNCE trials beside which cross-entropy ran on the same clusters."""
+    return [name for name in methods if CLASSIFIED + name in methods]
+
+
+def claim_4(all_methods: dict[str, Methods]) -> Iterator[str]:
+    yield (
+        "| data | labels | clusterings | "
+        + " | ".join(f"ρ with {words}" for words in QUANTITIES.values())
+        + " | points for 1 σ of I(Z;T) | for 1 σ of H(Z\\|T) |"
+    )
+    yield "|---|---|---:|" + "---:|" * (len(QUANTITIES) + 2)
+    for (data, methods), metric in itertools.product(all_methods.items(), METRICS):
+        points = clusterings(methods, metric)
+        accuracy = np.array([point.accuracy for point in points], dtype=float)
+        cells = [DATA[data], METRICS[metric], str(len(points))]
+        for quantity in QUANTITIES:
+            rho = _statistics.bootstrap(_statistics.spearman, of(points, quantity), accuracy)[0]
+            cells.append(say(rho, unit=1, edges=True))
+        if len(points) < FEWEST_FOR_REGRESSION:
+            yield line([*cells, "–", "–"])
+            continue
+        both = np.column_stack([of(points, "i_zt"), of(points, "h_z_given_t")])
+        effects = _statistics.bootstrap(_statistics.standardised_coefficients, both, accuracy)
+        yield line([*cells, *(say(effect, signed=True, edges=True) for effect in effects)])
+
+
+def clusterings(methods: Methods, metric: str) -> list[ClusteringRow]:
+    """A point a clustering under Cl-InfoNCE; what seeds made different is averaged."""
+    return [
+        point(name, trials, metric)
+        for name, trials in methods.items()
+        if trials[0]["objective"] == "cl_infonce"
+    ]
+
+
+def point(name: str, trials: Trials, metric: str) -> ClusteringRow:
+    accuracy = values(trials, f"test_{metric}")
+    bits = {key: float(values(trials, key).mean()) for key in INFORMATION}
+    empty = dict.fromkeys(field for field in ClusteringRow.__dataclass_fields__)
+    return ClusteringRow(
+        **empty | bits | {"name": name, "clustering_id": name, "source": trials[0]["source"]}
+        | {"n_clusters": round(bits["n_clusters"]), "accuracy": float(accuracy.mean())}
+        | {"spread": float(accuracy.std(ddof=1)), "n_trials": len(trials), "n_seeds": len(trials)}
+    )  # fmt: skip
+
+
+def of(points: list[ClusteringRow], quantity: str) -> Any:
+    return np.array([getattr(point, quantity) for point in points], dtype=float)
+
+
+# Words.
+
+
+def line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def say(found: Interval, *, unit: float = 100, signed: bool = False, edges: bool = False) -> str:
+    assert found.estimate is not None
+    digits = 1 if unit == 100 else 2
+    mean = f"{unit * found.estimate:{'+' if signed else ''}.{digits}f}"
+    if found.low is None or found.high is None:
+        return mean.replace("-", "−")
+    low, high = (f"{unit * edge:.{digits}f}" for edge in (found.low, found.high))
+    half = f"{unit * (found.high - found.estimate):.{digits}f}"
+    return (f"{mean} [{low}, {high}]" if edges else f"{mean} ± {half}").replace("-", "−")
+
+
+def say_share(share: Interval | str | None) -> str:
+    if isinstance(share, str):
+        return share
+    if share is None:
+        return "no gap"
+    low, high = (f"{100 * (edge or 0):.0f}" for edge in (share.low, share.high))
+    return f"{100 * (share.estimate or 0):.0f} % [{low}, {high}]".replace("-", "−")
+
+
+# Plots and page.
+
+
+def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, str]]:
+    metric, few = "linear_top1_5", "with 5 labels a class"
+    shares, apart_2, apart_3 = [], [], []
+    for data, methods in all_methods.items():
+        for name in auxiliary(methods):
+            found = closed(methods, name, metric) or Interval(None, None, None)
+            shares.append((f"{DATA[data]}: {name}", found))
+        if {KMEANS, PCL} <= set(methods):
+            for other, words in METRICS.items():
+                apart = difference(methods[KMEANS], methods[PCL], other)
+                apart_2.append((f"{DATA[data]}, {words}", apart))
+        for name in classified(methods):
+            apart = difference(methods[name], methods[CLASSIFIED + name], metric)
+            apart_3.append((f"{DATA[data]}: {clusters_of(name)}", apart))
+        plane = figures.information_plane(clusterings(methods, metric), titles=True)
+        yield f"claims-4-{data}", plane
+    words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
+    yield "claims-1", figures.estimates(shares, words, "Part of the gap closed")
+    words = "points of accuracy, k-means Cl-InfoNCE less PCL"
+    yield "claims-2", figures.estimates(apart_2, words, "k-means Cl-InfoNCE less PCL")
+    words = f"points of accuracy {few}, Cl-InfoNCE less cross-entropy"
+    yield "claims-3", figures.estimates(apart_3, words, "Cl-InfoNCE less cross-entropy")
+
+
+def setting(all_methods: dict[str, Methods]) -> Iterator[str]:
+    yield "| data | methods | seeds | clinfonce | PyTorch |"
+    yield "|---|---:|---:|---|---|"
+    for data, methods in all_methods.items():
+        trials = list(itertools.chain(*methods.values()))
+        versions = [", ".join(sorted({t[key] for t in trials})) for key in
+                    ("clinfonce_version", "torch_version")]  # fmt: skip
+        yield line([DATA[data], str(len(methods)), str(seeds_of(methods)), *versions])
+
+
+BLOCKS = {"setting": setting, "claim 1": claim_1, "claim 2": claim_2, "claim 3": claim_3,
+          "claim 4": claim_4}  # fmt: skip
+
+
+def filled(page: str, all_methods: dict[str, Methods]) -> str:
+    """The page with its tables made anew."""
+    for name, table in BLOCKS.items():
+        begin, end = f"<!-- {name}, by benchmarks/claims.py -->", f"<!-- end of {name} -->"
+        before, found, rest = page.partition(begin)
+        _, closing, after = rest.partition(end)
+        if not (found and closing):
+            raise SystemExit(f"{PAGE} lacks the place of {name}")
+        page = "\n".join([before + begin, *table(all_methods), end + after])
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, help="result store to take the rows out of first")
+    arguments = parser.parse_args()
+    if arguments.results:
+        take_rows(arguments.results)
+    all_methods = {data: found for data in DATA if (found := read_methods(data))}
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), all_methods), encoding="utf-8")
+    for name, figure in plots(all_methods):
+        (IMAGES / f"{name}.svg").write_text(figures.standalone(figure), encoding="utf-8")
+        print(IMAGES / f"{name}.svg")
+
+
+if __name__ == "__main__":
+    main()

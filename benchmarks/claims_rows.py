@@ -1,0 +1,70 @@
+"""The rows behind docs/claims.md: out of a result store into the repository, and from there."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from clinfonce.results import open as open_results
+
+ROWS = Path("benchmarks/results/claims")
+DATA = {"digits": "digits", "ucmerced": "UC Merced", "clothing": "clothing"}
+METRICS = {"linear_top1_5": "5 labels a class", "linear_top1_all": "all labels"}
+INFORMATION = ("n_clusters", "h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t")
+TEXTS = {"role", "name", "objective", "source", "clinfonce_version", "torch_version", "trial_id"}
+
+Row = dict[str, Any]
+Trials = list[Row]
+Methods = dict[str, Trials]  # name → its trials, one a seed, in the order of the seeds
+
+
+def take_rows(store: Path) -> None:
+    """Keep of each sweep what the tables need, one line a trial, grids included."""
+    results = open_results(store)
+    accuracies = [f"{split}_{metric}" for metric in METRICS for split in ("val", "test")]
+    for data in DATA:
+        found = results.sql(
+            "select number, role, t.name, objective, seed, temperature, images_per_cluster, "
+            f"epochs, t.source, spec, {', '.join(f'c.{name}' for name in INFORMATION)}, "
+            f"{', '.join(accuracies)}, seconds, clinfonce_version, torch_version, trial_id "
+            "from trials t left join clusterings c using (clustering_id) "
+            f"where sweep = 'claims-{data}' and status = 'complete' order by number"
+        ).to_pylist()
+        if found:
+            write_rows(ROWS / f"{data}.csv", [with_settings(row) for row in found])
+
+
+def with_settings(row: Row) -> Row:
+    """The settings that grids choose, in place of the whole specification."""
+    spec = json.loads(row.pop("spec"))
+    row["learning_rate"] = spec["optimizer"]["learning_rate"]
+    k = spec["objective"].get("prototypes") or spec["clustering"].get("n_clusters")
+    row["k"] = k[0] if isinstance(k, list) else k
+    return {name: round(v, 5) if isinstance(v, float) else v for name, v in row.items()}
+
+
+def write_rows(path: Path, rows: Trials) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_methods(data: str) -> Methods:
+    """The trials that count, of the methods that ran with every seed."""
+    path = ROWS / f"{data}.csv"
+    text = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    rows = [
+        {name: value if name in TEXTS else float(value or "nan") for name, value in row.items()}
+        for row in csv.DictReader(text)
+    ]
+    found: Methods = {}
+    for row in sorted(rows, key=lambda row: row["seed"]):
+        if row["role"] == "fixed":
+            found.setdefault(row["name"], []).append(row)
+    return {name: trials for name, trials in found.items() if len(trials) == seeds_of(found)}
+
+
+def seeds_of(methods: Methods) -> int:
+    return max(map(len, methods.values()))

@@ -1,0 +1,81 @@
+"""The tables of docs/claims.md: their statistics, and that they are of the rows kept beside."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, "benchmarks")
+import claims
+import claims_rows
+
+
+def trials(accuracies, **known):
+    bits = dict.fromkeys(claims.INFORMATION, 1.0)
+    return [
+        {"objective": "cl_infonce", "source": "attributes", "k": 20.0}
+        | {f"{split}_{metric}": value for split in ("val", "test") for metric in claims.METRICS}
+        | bits
+        | known
+        for value in accuracies
+    ]
+
+
+@pytest.fixture
+def methods():
+    return {
+        "InfoNCE": trials([0.40, 0.41, 0.42], source="instances"),
+        "SupCon": trials([0.50, 0.51, 0.52], source="labels"),
+        "colour": trials([0.45, 0.46, 0.47]),
+        "place": trials([0.44, 0.47, 0.49]),
+        "cross-entropy, colour": trials([0.44, 0.46, 0.45], objective="cross_entropy"),
+    }
+
+
+def test_a_t_interval_is_that_of_the_tables():
+    found = claims.t_interval(np.array([1.0, 2.0, 3.0]))
+    assert found.estimate == 2
+    assert found.high - 2 == pytest.approx(4.3027 / np.sqrt(3), abs=1e-4)
+
+
+def test_half_of_a_gap_that_is_the_same_for_each_seed_is_closed_without_doubt(methods):
+    found = claims.closed(methods, "colour", "linear_top1_5")
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    wider = claims.closed(methods, "place", "linear_top1_5")
+    assert wider.low < wider.estimate < wider.high
+
+
+def test_no_part_of_a_gap_is_closed_that_seeds_do_not_confirm(methods):
+    methods["SupCon"] = trials([0.30, 0.60, 0.45], source="labels")
+    assert claims.closed(methods, "colour", "linear_top1_5") is None
+
+
+def test_validation_chooses_the_auxiliary_clustering(methods):
+    assert claims.chosen(methods) == "place"
+    for trial in methods["place"]:
+        trial["val_linear_top1_5"] = 0.1  # whatever the test split says
+    assert claims.chosen(methods) == "colour"
+
+
+def test_a_method_counts_once_every_seed_has_run(tmp_path, monkeypatch):
+    rows = [
+        {"role": role, "name": name, "seed": seed, "k": None}
+        for name, role, seed in [
+            ("InfoNCE", "choose", 0), ("InfoNCE", "fixed", 2), ("InfoNCE", "fixed", 1),
+            ("colour", "fixed", 1),
+        ]
+    ]  # fmt: skip
+    monkeypatch.setattr(claims_rows, "ROWS", tmp_path)
+    claims_rows.write_rows(tmp_path / "digits.csv", rows)
+    found = claims.read_methods("digits")
+    assert {name: [trial["seed"] for trial in each] for name, each in found.items()} == {
+        "InfoNCE": [1, 2]
+    }
+
+
+def test_the_page_s_tables_are_those_of_the_rows_kept():
+    methods = {data: claims.read_methods(data) for data in claims.DATA}
+    assert all(claims.seeds_of(found) >= 5 for found in methods.values())
+    page = Path("docs/claims.md").read_text(encoding="utf-8")
+    assert claims.filled(page, methods) == page
