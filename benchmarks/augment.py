@@ -134,13 +134,14 @@ def machine() -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/augment.csv"))
+    parser.add_argument("--sizes", type=int, nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--repetitions", type=int, default=9)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     about = machine()
     rows = []
     for name in ("paper", "simclr"):
-        for size in SIZES:
+        for size in arguments.sizes:
             rows.append(compare(name, size, arguments.repetitions) | about)
             print({k: v for k, v in rows[-1].items() if k not in about}, flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

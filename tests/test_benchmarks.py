@@ -1,16 +1,21 @@
 """The benchmarks that can run small, run; and the GPU's needs neither Ray nor pydantic."""
 
 import csv
+import importlib.util
+import runpy
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 
 def run(*command):
     done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, *command], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -43,7 +48,83 @@ def test_the_gpu_s_benchmark_runs_without_a_gpu_and_without_ray(tmp_path):
 @pytest.mark.slow
 def test_the_step_s_benchmark_runs_small(tmp_path):
     out = tmp_path / "step.csv"
-    run("benchmarks/step.py", "--batch", "8", "--repetitions", "1", "--out", str(out))
+    small = ("--batch", "8", "--stems", "large", "--repetitions", "1", "--out", str(out))
+    run("benchmarks/step.py", *small)
+    step, workers = rows_of(out)
+    assert (step["what"], workers["what"]) == ("step", "workers")
+    columns = ("ratio", "cpu_ratio", "ceiling", "cpu_ceiling")
+    assert float(step["ratio"]) > 0
+    assert all(float(workers[column]) > 0 for column in columns)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_cost_of_trials_is_measured(tmp_path):
+    cost, many = tmp_path / "cost.csv", tmp_path / "many.csv"
+    small = ("--trials", "3", "--recipe-trials", "0", "--seconds", "0.05")
+    run("benchmarks/trials.py", *small, "--out", str(cost))
+    assert [(row["workers"], row["at_a_time"]) for row in rows_of(cost)] == [("1", "2"), ("2", "1")]
+    assert all(float(row["median_s_per_trial"]) > 0 for row in rows_of(cost))
+    run("benchmarks/trials.py", "--task", "many", "--trials", "20", "--out", str(many))
+    assert [row["trials"] for row in rows_of(many)] == [str(2 * i) for i in range(2, 11)]
+
+
+def test_the_queries_benchmark_runs_small(tmp_path):
+    out = tmp_path / "query.csv"
+    small = ("--trials", "70", "--epochs", "5", "--repetitions", "1", "--out", str(out))
+    run("benchmarks/query.py", "--tune-trials", "0", *small)
     rows = rows_of(out)
-    assert [row["what"] for row in rows] == ["step", "workers"]
-    assert all(float(row["ratio"]) > 0 for row in rows)
+    states = Counter(row["state"] for row in rows)
+    assert states == {"loose": 10, "gathering": 1, "written": 10, "compacted": 10}
+    assert all(float(row["seconds"]) > 0 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_queries_benchmark_reads_a_real_tune_experiment(tmp_path):
+    out = tmp_path / "query.csv"
+    small = ("--trials", "70", "--epochs", "5", "--repetitions", "1", "--out", str(out))
+    run("benchmarks/query.py", "--tune-trials", "3", *small)
+    readers = {row["question"] for row in rows_of(out) if row["what"] == "reading everything"}
+    assert readers == {"ExperimentAnalysis", "ResultGrid", "store"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "needs", "arguments", "rows"),
+    [
+        ("loss", "pytorch_metric_learning lightly", ["--sizes", "64", "--threads", "1"], 7),
+        ("augment", "kornia", ["--sizes", "28", "--repetitions", "1"], 2),
+        ("probe", "", ["--sizes", "small"], 1),
+    ],
+)
+def test_a_benchmark_beside_other_packages_runs_small(tmp_path, script, needs, arguments, rows):
+    for package in needs.split():
+        if importlib.util.find_spec(package) is None:
+            pytest.skip("the extra bench is not installed")
+    out = tmp_path / f"{script}.csv"
+    run(f"benchmarks/{script}.py", *arguments, "--out", str(out))
+    assert len(rows_of(out)) == rows
+
+
+def test_the_table_of_the_documentation_is_that_of_the_results():
+    table = runpy.run_path("benchmarks/table.py")
+    page = Path("docs/benchmarks.md").read_text(encoding="utf-8")
+    written = page.split(table["BEGIN"])[1].split(table["END"])[0]
+    assert written.strip().splitlines() == list(table["lines"]())
+
+
+def test_advice_is_measured_on_a_table_of_accuracies():
+    from clinfonce.data import TRAIN, attributes, load
+    from clinfonce.results.gain import fit_gain, read_points
+
+    table = load("digits")
+    values = attributes(table, table.rows(TRAIN), names=["even", "loop", "ink", "slant"])
+    ids = [*values.values(), table.labels[table.rows(TRAIN)]]
+    accuracy = np.array([0.9, 0.91, 0.78, 0.84, 0.99])
+    measure = runpy.run_path("benchmarks/advise.py")["measure"]
+    row = measure(table, ids, accuracy, fit_gain(read_points()), 0.2, 12)
+    assert row["spearman"] > 0.8
+    assert row["trials_advised"] == 1
+    assert row["trials_random"] > 1.5
+    assert (row["labels"], row["clusterings"], row["near_best"]) == (180, 5, 1)
