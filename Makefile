@@ -5,18 +5,33 @@ SWEEP ?= sweeps/digits.yaml
 RESULTS ?= results
 BIN := .venv/bin
 PINS := pyproject.toml constraints.txt
+# Those that need no data and are not long; the last writes the table of the docs.
+BENCHMARKS := loss augment step probe information kmeans packing query trials gpu table
+# What of them is left out to keep the whole within its time.
+bench-loss := --threads 1
+bench-information := --repetitions 3
+bench-trials := --recipe-trials 6
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-sweep: .venv/ready  ## run a sweep: SWEEP=sweeps/digits.yaml RESULTS=results FRESH=1
-	@$(BIN)/clinfonce sweep $(SWEEP) --results $(RESULTS) $(if $(FRESH),--fresh)
+sweep: .venv/ready$(if $(CLUSTER),-cluster)  ## run a sweep: SWEEP=sweeps/digits.yaml RESULTS=results FRESH=1 CLUSTER=cluster.yaml
+	@$(BIN)/clinfonce sweep $(SWEEP) --results $(RESULTS) $(if $(FRESH),--fresh) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+cluster-up: .venv/ready-cluster  ## start the machines of CLUSTER=cluster.yaml
+	@$(BIN)/clinfonce cluster up $(or $(CLUSTER),cluster.yaml)
+
+cluster-down: .venv/ready-cluster  ## stop Ray on the machines of CLUSTER=cluster.yaml, end rented ones
+	@$(BIN)/clinfonce cluster down $(or $(CLUSTER),cluster.yaml)
 
 test: .venv/ready-test  ## run the tests but the slow ones
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster"
 
 test-slow: .venv/ready-test  ## run the slow tests
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m "slow and not cluster"
+
+test-cluster: .venv/ready-test .venv/ready-cluster  ## run a sweep on three hosts in namespaces (root, Linux)
+	@$(BIN)/python -m tests.cluster
 
 check: .venv/ready-check  ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -25,7 +40,8 @@ format: .venv/ready-check  ## put every file into its format
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 bench: .venv/ready-bench  ## measure speed and memory beside other packages
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@echo "About 35 minutes on two idle cores; make bench BENCHMARKS='augment probe' runs only those."
+	@$(foreach name,$(BENCHMARKS),echo "== $(name)"; $(BIN)/python benchmarks/$(name).py $(bench-$(name)) || exit 1;)
 
 clean:  ## remove the virtual environment and caches, not the results
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
@@ -43,5 +59,5 @@ clean:  ## remove the virtual environment and caches, not the results
 	@echo "Installing what 'make $*' needs into .venv (once) ..." >&2
 	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[$*]' && touch $@
 
-.PHONY: help sweep test test-slow check format bench clean
+.PHONY: help sweep cluster-up cluster-down test test-slow test-cluster check format bench clean
 .SECONDARY:
