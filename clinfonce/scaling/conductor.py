@@ -56,16 +56,10 @@ def conduct(
         ),
         run_config=tune.RunConfig(name=state.sweep.name, storage_path=str(scratch), verbose=0),
     )
-    try:
-        with environment(**_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=at_a_time):
-            tuner.fit()
-    except BaseException:  # Ctrl-C among them: Ray goes down with the groups
-        places.abandon()
-        raise
-    if state.broken is None:
+    with environment(**_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=at_a_time):
+        tuner.fit()
+    if state.broken is None:  # otherwise the groups go down with Ray, as after Ctrl-C
         places.close()
-    else:  # groups would start anew after the error that they met
-        places.abandon()
 
 
 def _tune_resources(config: dict[str, Any], share: dict[str, float]) -> tune.PlacementGroupFactory:

@@ -82,7 +82,7 @@ class Desk:
 
     It is driven from three sides: whoever waits for a trial (`submit`, `report_of`, `judge`,
     `cancel`), the workers (`join`, `task`, `report`, `fail`), and whoever keeps the group running
-    (`close`, `give_up`, `progress`).
+    (`close`, `give_up`).
 
     Args:
         is_alive: finds out whether a worker is alive.
@@ -94,7 +94,7 @@ class Desk:
         self._running: _Running | None = None
         self._crew = _Crew("")
         self._closed = False
-        self._progress = 0
+        self._progress = 0  # rises with every epoch and every end of a trial
         self._changed = asyncio.Condition()
 
     async def submit(self, task: Task) -> None:
@@ -215,14 +215,16 @@ class Desk:
         self._closed = True
         await self._wake()
 
-    async def give_up(self, reason: str) -> None:
-        """The group cannot be kept running: end its trial without a result."""
-        if self._running is not None:
-            await self._conclude(self._running.task.identity, {"epochs": [], "lost": reason})
+    async def give_up(self, reason: str, log: str = "") -> None:
+        """The group cannot be kept running: end its trial without a result.
 
-    async def progress(self) -> int:
-        """A count that rises with every epoch and every end of a trial."""
-        return self._progress
+        Args:
+            reason: why, in a line.
+            log: all that is known of it.
+        """
+        if self._running is not None:
+            last = {"epochs": [], "lost": reason, "log": log}
+            await self._conclude(self._running.task.identity, last)
 
     async def _count_death(self) -> None:
         running = self._running

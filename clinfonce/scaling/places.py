@@ -35,9 +35,6 @@ class Group(Protocol):
     def close(self) -> None:
         """Let it end."""
 
-    def abandon(self) -> None:
-        """Do not start it anew."""
-
     def wait_closed(self) -> None:
         """Wait until it has ended."""
 
@@ -127,11 +124,6 @@ class Places:
             group.close()
         for group in groups:
             group.wait_closed()
-
-    def abandon(self) -> None:
-        """Leave the groups to their end with Ray."""
-        for group in self._groups():
-            group.abandon()
 
     def _groups(self) -> list[Group]:
         idle = [group for group, _ in self._idle.values()]

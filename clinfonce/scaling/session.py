@@ -103,9 +103,6 @@ def ray_session(*, dashboard: bool) -> Iterator[Interruption]:
         RunError: Ray does not start on this machine.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # Ray's 2 s end trials late
-    # A dead worker's companions cannot leave their process group in order; do not wait long.
-    os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "5")
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
     if joins_cluster():
         _join(check_address(_address()), arguments)

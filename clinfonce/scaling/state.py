@@ -1,5 +1,6 @@
 """The state of a running sweep: takes what trials report, decides, writes rows."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -157,6 +158,8 @@ class SweepState:
             self.broken = StorageError(report["storage"])
             return True
         if "lost" in report:
+            if log := report.get("log"):
+                logging.getLogger(__name__).warning("trial %s is lost: %s", identity, log)
             self.lose(identity, report["lost"])
             return False
         self._lost_in_a_row = 0

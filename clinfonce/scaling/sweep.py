@@ -19,8 +19,9 @@ from clinfonce.results.store import Store
 from clinfonce.rows import Row
 from clinfonce.scaling.capacity import Capacity, Share, machines
 from clinfonce.scaling.conductor import conduct
+from clinfonce.scaling.group import Group
 from clinfonce.scaling.leftovers import forget_sweep, remove_checkpoints_of_stopped
-from clinfonce.scaling.places import Group, Places
+from clinfonce.scaling.places import Places
 from clinfonce.scaling.record import enter_sweep
 from clinfonce.scaling.session import Interruption, joins_cluster, ray_session
 from clinfonce.scaling.state import Progress, SweepState
@@ -114,7 +115,7 @@ def _conduct(
         progress.say(line)
     setting = ray.put(Setting(ray.put(state.table), state.sweep.name, Folder.at(home).place, run))
     with tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch:
-        start = partial(_start_group, share=share, setting=setting, scratch=Path(scratch))
+        start = partial(Group, share=share, setting=setting, scratch=Path(scratch))
         places = Places(capacity, start)
         conduct(state, places, share, setting, Path(scratch), interruption)
 
@@ -128,12 +129,6 @@ def _unused_room(sweep: SweepSpec, workers: int) -> str | None:
         f"There is room for {room} trials at a time, and search.window lets {sweep.search.window} "
         "searched configurations run: a larger one is quicker, and another search"
     )
-
-
-def _start_group(workers: int, share: Share, setting: ray.ObjectRef, scratch: Path) -> Group:
-    from clinfonce.scaling.group import Group  # loads Ray Train, which takes seconds
-
-    return Group(workers, share, setting, scratch)
 
 
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:
