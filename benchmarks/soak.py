@@ -4,9 +4,10 @@
 
 The sweep mixes trials with one and with two workers, on a Ray cluster of a head and two machines
 (raylets on this machine). Now and then one of these gets SIGKILL: a process that runs a trial or
-passes on its reports, a worker of a group, what keeps a group running, a machine's raylet (another
-machine joins then), or the driver, whose command is then given again. A row is written for each
-kill, and the last says how the tables compare with those of a sweep that nobody disturbed.
+passes on its reports, a worker of a group, what keeps a group running, where it gets its trials, a
+machine's raylet (another machine joins then), or the driver, whose command is then given again. A
+row is written for each kill, and the last says how the tables compare with those of a sweep that
+nobody disturbed.
 """
 
 import argparse
@@ -48,6 +49,7 @@ VICTIMS = {
     "trial or messenger": (6, ("ray::ImplicitFunc",)),
     "worker": (6, ("ray::RayTrainWorker",)),
     "controller": (1, ("ray::TrainController",)),
+    "desk": (1, ("ray::_GroupDesk",)),
     "raylet": (1, ()),
     "driver": (2, ()),
 }

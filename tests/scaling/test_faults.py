@@ -133,6 +133,42 @@ def test_a_killed_raylet_leaves_no_trace(undisturbed, cluster, tmp_path):
     assert reproducible(tmp_path / "results") == reproducible(undisturbed[0])
 
 
+class Disturbs(Quiet):
+    """Does something once, at the first epoch of a pair."""
+
+    def __init__(self, disturb):
+        self.disturb, self.done = disturb, False
+
+    def epoch(self, trial_id, name, epoch, epochs, accuracy):
+        if not self.done and "pair" in name:
+            self.done = True
+            self.disturb()
+
+
+def test_killed_desks_leave_no_trace(undisturbed, tmp_path):
+    def kill():
+        for desk in below(os.getpid(), "ray::_GroupDesk"):
+            os.kill(desk, signal.SIGKILL)
+
+    display = Disturbs(kill)
+    sweep(tmp_path / "results", display=display)
+    assert display.done
+    assert reproducible(tmp_path / "results") == reproducible(undisturbed[0])
+
+
+def test_a_sweep_interrupted_while_a_group_trains_ends_in_order_and_goes_on(undisturbed, tmp_path):
+    """A thread of this process that waited for the group would end it, without a word."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tmp_path / "results", display=Disturbs(interrupt))
+    assert not ray.is_initialized()
+    sweep(tmp_path / "results")
+    assert reproducible(tmp_path / "results") == reproducible(undisturbed[0])
+
+
 def test_a_sweep_says_what_it_waits_for_and_goes_on_once_it_is_there(
     cluster, tmp_path, monkeypatch
 ):
