@@ -33,19 +33,13 @@ class Preview:
     sampler: SamplerSpec
     report: ClusteringReport
 
-    @property
-    def positives(self) -> float | None:
-        """Images of its own cluster that an image is expected to meet in a batch."""
-        grouped = self.report.positives_grouped
-        return self.report.positives_uniform if grouped is None else grouped
-
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "name": self.name,
             "batch_size": self.sampler.batch_size,
             "images_per_cluster": self.sampler.images_per_cluster,
-            "positives": self.positives,
+            "positives": self.report.positives,
             **asdict(self.report),
         }
 

@@ -37,10 +37,10 @@ def test_every_fixed_trial_and_point(sweep):
     names = ["glyphs (images_per_cluster 4)", "glyphs (images_per_cluster 10)"]
     assert [one.name for one in glyphs] == names
     assert instances.report.n_singletons == instances.report.n_clusters == 898
-    assert (instances.positives, instances.report.bits_ceiling) == (0, math.log2(199))
+    assert (instances.report.positives, instances.report.bits_ceiling) == (0, math.log2(199))
     assert glyphs[0].report.n_clusters == 8
     assert glyphs[0].report.information.i_zt_excess > 0.5
-    few, many = (one.positives for one in glyphs)
+    few, many = (one.report.positives for one in glyphs)
     assert glyphs[0].report.positives_uniform < few < many
 
 

@@ -152,7 +152,7 @@ def _clusterings_row(one: Any) -> list[Any]:
         *known,
         one.sampler.batch_size,
         one.sampler.images_per_cluster or "any",
-        one.positives,
+        report.positives,
         report.bits_ceiling,
     ]
 

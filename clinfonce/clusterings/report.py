@@ -40,6 +40,27 @@ class ClusteringReport:
     positives_grouped: float | None
     information: Information | None
 
+    @property
+    def positives(self) -> float | None:
+        """Images of its own cluster that an image is expected to meet in a batch."""
+        return self.positives_uniform if self.positives_grouped is None else self.positives_grouped
+
+    @property
+    def line(self) -> str:
+        """What matters of it, in a line."""
+        smallest, *_, largest = (f"{size:,.0f}" for size in self.size_quantiles)
+        sizes = smallest if smallest == largest else f"{smallest} to {largest}"
+        text = (
+            f"{self.n_images:,} images in {self.n_clusters:,} clusters of {sizes}, "
+            f"{self.n_singletons:,} of them single; H(Z) {self.h_z:.2f} bits"
+        )
+        if self.bits_ceiling is None:
+            return text
+        return (
+            f"{text}; a batch teaches at most {self.bits_ceiling:.2f} bits, "
+            f"with {self.positives:.3g} positives an image besides its other view"
+        )
+
 
 def describe(
     ids: NDArray[np.int64],

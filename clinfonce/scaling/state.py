@@ -81,6 +81,7 @@ class SweepState:
         self.broken: StorageError | None = None
         self._encoders = BestEncoders(store.folder, sweep.metric, sweep.keep)
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
+        self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
 
     def close(self) -> None:
@@ -137,8 +138,21 @@ class SweepState:
             except InputError as error:
                 self._end(proposal.identity, "failed", error=str(error))
                 continue
+            self._introduce(proposal)
             return proposal
         return None
+
+    def _introduce(self, proposal: Proposal) -> None:
+        """Say what the clustering of a fixed trial offers, before the first of its trainings."""
+        spec = proposal.spec
+        if not proposal.name or spec.clustering.alternates:
+            return
+        report = self._clustering(spec).report(
+            batch_size=spec.sampler.batch_size, images_per_cluster=spec.sampler.images_per_cluster
+        )
+        if (line := f"{proposal.name}: {report.line}") not in self._said:
+            self._said.add(line)
+            self.say(line)
 
     def receive(self, identity: str, report: Mapping[str, Any]) -> bool:
         """Take a report of a trial; True if the trial is to stop.

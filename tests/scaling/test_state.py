@@ -181,3 +181,23 @@ def test_the_encoders_of_the_best_searched_trials_are_kept(store):
             encoders.take(row)
         kept = [name.removesuffix(".safetensors") for name in store.folder.names("encoders")]
         assert kept == ["t1", "t4", "t6", "t7", "t8"]
+
+
+def test_the_clusterings_of_fixed_trials_are_told_once_before_any_training(store):
+    lines = []
+    display = Quiet()
+    display.say = lines.append
+    fixed = [
+        {"name": "InfoNCE", "trial": {}},
+        {"name": "SupCon", "trial": {"clustering": {"source": "labels"}}},
+    ]
+    sweep = SweepSpec.model_validate(SWEEP.model_dump() | {"fixed": fixed, "seeds": [1, 2]})
+    state = SweepState(sweep, load("digits"), store, display)
+    assert [state.next().name for _ in range(4)] == ["InfoNCE"] * 2 + ["SupCon"] * 2
+    ceiling = "a batch teaches at most 9.00 bits"
+    assert lines == [
+        "InfoNCE: 898 images in 898 clusters of 1, 898 of them single; H(Z) 9.81 bits; "
+        f"{ceiling}, with 0 positives an image besides its other view",
+        "SupCon: 898 images in 10 clusters of 87 to 92, 0 of them single; H(Z) 3.32 bits; "
+        f"{ceiling}, with 25.3 positives an image besides its other view",
+    ]
