@@ -12,7 +12,7 @@ from torch import nn
 from clinfonce import clusterings
 from clinfonce.clusterings import Clustering
 from clinfonce.config import ClusteringSpec
-from clinfonce.data import TRAIN, ImageTable, attributes
+from clinfonce.data import TRAIN, UNLABELLED, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode
 from clinfonce.files import File
@@ -34,7 +34,9 @@ def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
         case "instances":
             return clusterings.from_instances(len(rows))
         case "labels":
-            return clusterings.from_labels(labels_of(table, rows), names=table.label_names)
+            return clusterings.from_labels(
+                labels_of(table, rows, partly=True), names=table.label_names
+            )
         case "attributes":
             values = attributes(table, rows, names=spec.attributes, bins=spec.bins)
             return clusterings.from_attributes(values, names=spec.attributes, top_k=spec.top_k)
@@ -60,19 +62,43 @@ def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
             return _kmeans(spec, table, rows)
 
 
-def labels_of(table: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def labels_of(
+    table: ImageTable, rows: NDArray[np.int64], *, partly: bool = False
+) -> NDArray[np.int64]:
     """Labels of some rows.
+
+    Args:
+        table: the data set.
+        rows: (m,) row numbers.
+        partly: whether images may lack one, UNLABELLED.
+
+    Raises:
+        InputError: nobody labelled the images, or some of them unless `partly`.
+    """
+    if table.labels is None:
+        raise InputError(f"data set {table.name} has no labels, and this needs them")
+    labels: NDArray[np.int64] = table.labels[rows]
+    if not partly and (lacking := np.count_nonzero(labels == UNLABELLED)):
+        raise InputError(
+            f"data set {table.name}: {lacking} of {len(rows)} training images have no label, and "
+            "this needs all of them"
+        )
+    return labels
+
+
+def labelled_rows(table: ImageTable, split: int) -> NDArray[np.int64]:
+    """Row numbers of the images of a split that have a label, ascending.
 
     Raises:
         InputError: nobody labelled the images.
     """
-    if table.labels is None:
-        raise InputError(f"data set {table.name} has no labels, and this needs them")
-    return table.labels[rows]
+    rows = table.rows(split)
+    known: NDArray[np.int64] = rows[labels_of(table, rows, partly=True) != UNLABELLED]
+    return known
 
 
 def labelled_part(n: int, fraction: float, seed: int) -> NDArray[np.bool_]:
-    """Which of n images count as labelled, (n,): a random part, at least one."""
+    """Which of n labelled images are looked at, (n,): a random part, at least one."""
     labelled = np.zeros(n, dtype=np.bool_)
     bits = np.random.PCG64(seed).random_raw(n)  # a stream that NumPy never changes
     labelled[np.argsort(bits, kind="stable")[: max(1, round(fraction * n))]] = True
@@ -85,12 +111,15 @@ def _given(value: T | None) -> T:
 
 
 def _selected(spec: ClusteringSpec, table: ImageTable, rows: NDArray[np.int64]) -> Clustering:
-    """The attributes of most excess information on a random part of the training images."""
+    """The attributes of most excess information on a random part of the labelled images."""
+    labels = labels_of(table, rows, partly=True)
+    looked_at = labels != UNLABELLED
+    looked_at[looked_at] = labelled_part(int(looked_at.sum()), spec.fraction, spec.seed)
     return clusterings.from_selected_attributes(
         attributes(table, rows, bins=spec.bins),
-        labels_of(table, rows),
+        labels,
         top_k=_given(spec.top_k),
-        labelled=labelled_part(len(rows), spec.fraction, spec.seed),
+        labelled=looked_at,
     )
 
 

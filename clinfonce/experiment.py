@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clinfonce.augment import Policy
-from clinfonce.clustering_sources import build_clustering, labels_of
+from clinfonce.clustering_sources import build_clustering, labelled_rows, labels_of
 from clinfonce.clusterings import Clustering
 from clinfonce.config import TrialSpec
 from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
@@ -135,7 +135,7 @@ def run_trial(
             device=device,
             checkpoint=checkpoint,
             attributes=_shared_attributes(spec, table, clustering),
-            labels=labels_of(table, table.rows(TRAIN)),
+            labels=labels_of(table, table.rows(TRAIN), partly=True),
         )
         for epoch in training.epochs():
             due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
@@ -187,7 +187,7 @@ def _probe(
     """Every accuracy of the trial; the one place where the test split is used."""
     parts: list[Tensor] = []
     for split in (TRAIN, VALIDATION, TEST):
-        rows = table.rows(split)
+        rows = labelled_rows(table, split)
         parts.append(_features(encoder, table, rows, device))
         parts.append(torch.from_numpy(labels_of(table, rows)).to(device))
     return evaluate(*parts, draws=spec.evaluation.draws, k=spec.evaluation.neighbors)
@@ -199,7 +199,7 @@ def _validate(
     """Accuracy on the validation split of kNN and of the probe that learns beside the encoder."""
     parts: list[Tensor] = []
     for split in (TRAIN, VALIDATION):
-        rows = table.rows(split)
+        rows = labelled_rows(table, split)
         parts.append(_features(training.encoder, table, rows, device))
         parts.append(torch.from_numpy(labels_of(table, rows)).to(device))
     k, n_classes = training.spec.evaluation.neighbors, len(table.label_names)

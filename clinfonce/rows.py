@@ -18,7 +18,7 @@ import torch
 from clinfonce import __version__
 from clinfonce.clusterings import Clustering
 from clinfonce.config import EncoderSpec, TrialSpec, trial_id
-from clinfonce.data import TRAIN, ImageTable
+from clinfonce.data import TRAIN, UNLABELLED, ImageTable
 from clinfonce.information import measure
 from clinfonce.models import build_encoder
 from clinfonce.models.operations import forward_operations
@@ -119,7 +119,12 @@ def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
         "n_singletons": clustering.n_singletons,
     }
     if table.labels is not None:
-        row |= asdict(measure(clustering.ids, table.labels[table.rows(TRAIN)]))
+        labels = table.labels[table.rows(TRAIN)]
+        known = labels != UNLABELLED
+        row |= {
+            "n_labelled": int(known.sum()),
+            **asdict(measure(clustering.ids[known], labels[known])),
+        }
     return row
 
 

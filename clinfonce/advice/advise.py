@@ -11,7 +11,7 @@ from clinfonce.advice.candidates import attribute_names, build, specifications
 from clinfonce.advice.search import Found, search_subsets
 from clinfonce.clustering_sources import labelled_part, labels_of
 from clinfonce.clusterings import from_attributes
-from clinfonce.data import TRAIN, ImageTable, attributes
+from clinfonce.data import TRAIN, UNLABELLED, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.results.gain import GainFit, Point, end_points, fit_gain, gain_points, read_points
 from clinfonce.results.query import Results
@@ -143,14 +143,15 @@ def advise(
 def _labelled(table: ImageTable, fraction: float, seed: int) -> Labelled:
     if not 0 < fraction <= 1:
         raise InputError(f"the label fraction must be above 0 and at most 1, got {fraction:g}")
-    rows = table.rows(TRAIN)
-    known = np.flatnonzero(labelled_part(len(rows), fraction, seed))
+    labels = labels_of(table, table.rows(TRAIN), partly=True)
+    labelled = np.flatnonzero(labels != UNLABELLED)
+    known = labelled[labelled_part(len(labelled), fraction, seed)]
     if len(known) < _FEWEST_LABELS:
         raise InputError(
-            f"a fraction of {fraction:g} is {len(known)} of {len(rows)} training labels; advice "
-            f"needs at least {_FEWEST_LABELS}"
+            f"a fraction of {fraction:g} is {len(known)} of {len(labelled)} training labels; "
+            f"advice needs at least {_FEWEST_LABELS}"
         )
-    return Labelled(known, labels_of(table, rows)[known], seed=seed)
+    return Labelled(known, labels[known], seed=seed)
 
 
 class _Judge:

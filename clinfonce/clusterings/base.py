@@ -80,7 +80,8 @@ class Clustering:
         """Sizes, bits and expected positives, before anything is trained.
 
         Args:
-            labels: (n,) integers >= 0, to measure what the clustering says of them.
+            labels: (n,) integers >= 0, or -1 where there is none, to measure what the clustering
+                says of them.
             batch_size: B, images of a batch.
             images_per_cluster: M, if the sampler deals out clusters in groups.
 

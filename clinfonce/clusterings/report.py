@@ -27,7 +27,7 @@ class ClusteringReport:
         positives_uniform: images of its own cluster that an image meets in a batch drawn
             uniformly, in expectation; None without a batch size.
         positives_grouped: the same if clusters are dealt out in groups of M; None without M.
-        information: what the clustering says of the labels; None without labels.
+        information: what the clustering says of the labels, where there are any; else None.
     """
 
     n_images: int
@@ -97,8 +97,15 @@ def describe(
         bits_ceiling=ceiling,
         positives_uniform=uniform,
         positives_grouped=grouped,
-        information=None if labels is None else measure(ids, labels),
+        information=None if labels is None else _measured(ids, labels),
     )
+
+
+def _measured(ids: NDArray[np.int64], labels: Ids) -> Information:
+    known = np.asarray(labels) != -1
+    if len(known) != len(ids) or known.all():
+        return measure(ids, labels)
+    return measure(ids[known], np.asarray(labels)[known])
 
 
 def positives_uniform(sizes: NDArray[np.int64], batch_size: int) -> float:

@@ -144,5 +144,6 @@ def _level(values: list[Any], present: list[bool], labels: list[str] | None) -> 
     """Class level if all images of a class have the same value."""
     if labels is None:
         return "image"
-    pairs = {(t, v if p else None) for t, v, p in zip(labels, values, present, strict=True)}
-    return "class" if len(pairs) == len(set(labels)) else "image"
+    rows = zip(labels, values, present, strict=True)
+    pairs = {(t, v if p else None) for t, v, p in rows if t.lower() not in MISSING}
+    return "class" if len(pairs) == len({t for t, _ in pairs}) else "image"

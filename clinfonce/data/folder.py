@@ -19,7 +19,15 @@ from clinfonce.data.images import PackedImages
 from clinfonce.data.places import Place
 from clinfonce.data.shards import Storage
 from clinfonce.data.split import hold_out, stratified_split
-from clinfonce.data.table import SPLIT_NAMES, TRAIN, VALIDATION, Column, ImageTable, Kind
+from clinfonce.data.table import (
+    SPLIT_NAMES,
+    TRAIN,
+    UNLABELLED,
+    VALIDATION,
+    Column,
+    ImageTable,
+    Kind,
+)
 from clinfonce.errors import InputError
 
 _RESERVED = ("path", "label", "split")
@@ -60,6 +68,8 @@ class Prepared:
         _, channels, height, width = table.images.shape
         splits = ", ".join(f"{len(table.rows(i))} {name}" for i, name in enumerate(SPLIT_NAMES))
         classes = f"{len(table.label_names)} classes" if table.label_names else "no labels"
+        if table.label_names and table.n_unlabelled:
+            classes += f" ({table.n_unlabelled:,} training images have no label)"
         return (
             f"{self.folder}: {len(table):,} images ({splits}) of {channels} x {height} x {width}, "
             f"{self.storage}; {classes}; {len(table.columns)} auxiliary columns",
@@ -78,6 +88,7 @@ class Prepared:
             "storage": self.storage,
             "splits": {name: len(table.rows(i)) for i, name in enumerate(SPLIT_NAMES)},
             "labels": list(table.label_names),
+            "n_unlabelled": table.n_unlabelled,
             "columns": {column.name: column.kind for column in table.columns.values()},
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
@@ -107,7 +118,7 @@ def prepare_folder(
     n/a, nan and null are missing.
 
     Without `split` half of each class trains, a fifth validates and the rest tests; if nothing is
-    marked validation, a fifth of each class's training images is.
+    marked validation, a fifth of each class's training images is. Images without a label train.
 
     On a disk the work goes on in `<out>.partial`, which is renamed at the end; in an object store
     `metadata.json` is written last. So a data set is complete or absent, and a second call with
@@ -121,8 +132,8 @@ def prepare_folder(
         types: column name to type, where the inferred one is wrong.
         storage: "raw" keeps pixels; "encoded" keeps the image files and decodes them whenever
             they are read; "auto" is raw up to 128 pixels a side.
-        skip_bad: leave out rows with an unreadable image, an unsafe, missing or repeated path or
-            no label, and values that do not fit their column; and count them.
+        skip_bad: leave out rows with an unreadable image, an unsafe, missing or repeated path or,
+            to validate or test, no label, and values that do not fit their column; and count them.
         encoding: of a .csv or .tsv.
         threads: that decode images; None takes one per core.
         progress: called with the rows done and in all.
@@ -270,8 +281,9 @@ def _check_columns(texts: TextTable, types: Mapping[str, Kind]) -> None:
 
 
 def _usable_rows(texts: TextTable, skips: Skips) -> list[int]:
-    """Rows whose path is new and whose label is known."""
+    """Rows whose path is new, and whose label is known if they are to validate or to test."""
     labels = texts.column("label") if "label" in texts.names else None
+    splits = texts.column("split") if "split" in texts.names else None
     first: dict[str, int] = {}
     rows = []
     for row, path in enumerate(texts.column("path")):
@@ -279,35 +291,53 @@ def _usable_rows(texts: TextTable, skips: Skips) -> list[int]:
             earlier = texts.lines[first[path]]
             skips.add("repeated path",
                       f"{texts.where(row)}: {path!r} is in line {earlier} already")  # fmt: skip
-        elif labels is not None and labels[row].lower() in MISSING:
-            skips.add("no label", f"{texts.where(row)}: {path!r} has no label")
+        elif (
+            labels is not None
+            and splits is not None
+            and _evaluates_unlabelled(labels[row], splits[row])
+        ):
+            skips.add("no label", f"{texts.where(row)}: {path!r} has no label, and is in the split "
+                      f"{splits[row]!r}; only training images may lack one")  # fmt: skip
         else:
             rows.append(row)
     return rows
 
 
+def _evaluates_unlabelled(label: str, split: str) -> bool:
+    return label.lower() in MISSING and _SPLITS.get(split.lower(), TRAIN) != TRAIN
+
+
 def _labels(texts: TextTable) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
     if "label" not in texts.names:
         return None, ()
-    names, codes = np.unique(np.array(texts.column("label")), return_inverse=True)
+    labels = np.array(texts.column("label"))
+    known = np.array([label.lower() not in MISSING for label in labels])
+    if not known.any():
+        raise InputError(f"{texts.file}: not one label; without labels leave the column out")
+    names, codes = np.unique(labels[known], return_inverse=True)
     if len(names) == 1:
         raise InputError(f"{texts.file}: every label is {str(names[0])!r}; two are needed at least")
-    return codes.astype(np.int64), tuple(names.tolist())
+    classes = np.full(len(labels), UNLABELLED, dtype=np.int64)
+    classes[known] = codes
+    return classes, tuple(names.tolist())
 
 
 def _split(
     texts: TextTable, labels: NDArray[np.int64] | None, names: tuple[str, ...]
 ) -> NDArray[np.int8]:
     classes = np.zeros(len(texts.rows), dtype=np.int64) if labels is None else labels
+    known = np.flatnonzero(classes != UNLABELLED)
     if "split" not in texts.names:
-        sizes = np.bincount(classes)
+        sizes = np.bincount(classes[known])
         if sizes.min() < 3:
             which = f"label {names[sizes.argmin()]!r}" if names else "the table"
             raise InputError(
                 f"{texts.file}: {which} has {sizes.min()} images; three are needed for a train, "
                 "a validation and a test image"
             )
-        return stratified_split(classes)
+        split = np.full(len(classes), TRAIN, dtype=np.int8)
+        split[known] = stratified_split(classes[known])
+        return split
     split = np.empty(len(texts.rows), dtype=np.int8)
     for row, text in enumerate(texts.column("split")):
         if text.lower() not in _SPLITS:
@@ -315,7 +345,7 @@ def _split(
                 f"{texts.where(row)}: split is {text!r}, not one of {', '.join(SPLIT_NAMES)}"
             )
         split[row] = _SPLITS[text.lower()]
-    train = np.flatnonzero(split == TRAIN)
+    train = known[split[known] == TRAIN]
     if not (split == VALIDATION).any() and len(train):
         split[train[hold_out(classes[train], 0.2)]] = VALIDATION
     return split

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clinfonce.data.images import PackedImages, Shard, shards_from_json
 from clinfonce.data.places import Place
 from clinfonce.data.shards import Storage
-from clinfonce.data.table import Column, ImageTable
+from clinfonce.data.table import UNLABELLED, Column, ImageTable
 from clinfonce.errors import InputError
 
 FORMAT = 2
@@ -56,7 +57,7 @@ def load(folder: Path | str, copies: Path | None = None) -> ImageTable:
     loaded = ImageTable(
         name=metadata["name"],
         images=images,
-        labels=rows["label"].to_numpy().astype(np.int64) if metadata["label_names"] else None,
+        labels=_read_labels(rows) if metadata["label_names"] else None,
         label_names=tuple(metadata["label_names"]),
         split=rows["split"].to_numpy().astype(np.int8),
         columns={c["name"]: _read_column(c, rows) for c in metadata["columns"]},
@@ -64,6 +65,11 @@ def load(folder: Path | str, copies: Path | None = None) -> ImageTable:
     # Stored when the images were at hand: reading all of them anew could take hours.
     loaded.__dict__["fingerprint"] = metadata["fingerprint"]
     return loaded
+
+
+def _read_labels(rows: Any) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = rows["label"].fill_null(UNLABELLED).to_numpy().astype(np.int64)
+    return labels
 
 
 def _metadata(place: Place) -> Any:
@@ -123,7 +129,7 @@ def write_table(
     if paths is not None:
         arrays = {"path": pyarrow.array(list(paths)), **arrays}
     if table.labels is not None:
-        arrays["label"] = table.labels
+        arrays["label"] = pyarrow.array(table.labels, mask=table.labels == UNLABELLED)
     for column in table.columns.values():
         values = [v if p else None for v, p in zip(column.values.tolist(), column.present,
                                                    strict=True)]  # fmt: skip

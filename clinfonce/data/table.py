@@ -14,6 +14,7 @@ from clinfonce.data.images import PackedImages
 from clinfonce.errors import InputError, unknown_name
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+UNLABELLED = -1
 SPLIT_NAMES = ("train", "validation", "test")
 
 Kind: TypeAlias = Literal["boolean", "categorical", "numeric", "tags", "hierarchy"]
@@ -116,7 +117,8 @@ class ImageTable:
     Attributes:
         name: of the data set.
         images: (n, c, h, w) uint8, never written to: an array, or packed on disk.
-        labels: (n,) int64 in 0..C-1, or None where nobody labelled the images.
+        labels: (n,) int64 in 0..C-1, UNLABELLED (-1) for training images that nobody labelled; None
+            where nobody labelled any.
         label_names: C names; () without labels.
         split: (n,) int8 of TRAIN, VALIDATION and TEST.
         columns: the auxiliary columns by name, each of n values. Labels are not among them.
@@ -150,6 +152,13 @@ class ImageTable:
     def rows(self, split: int) -> IntArray:
         """Row numbers of one split, ascending."""
         return np.flatnonzero(self.split == split)
+
+    @property
+    def n_unlabelled(self) -> int:
+        """Images without a label."""
+        if self.labels is None:
+            return len(self)
+        return int(np.count_nonzero(self.labels == UNLABELLED))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -290,15 +299,21 @@ def _check_labels(table: ImageTable, labels: IntArray) -> None:
         raise InputError(
             f"{table.name}: labels must be ({n},) int64, got {labels.shape} {labels.dtype}"
         )
-    if (bad := np.flatnonzero((labels < 0) | (labels >= n_classes))).size:
+    if (bad := np.flatnonzero((labels < UNLABELLED) | (labels >= n_classes))).size:
         raise InputError(
             f"{table.name}: label {labels[bad[0]]} at row {bad[0]} is not in 0..{n_classes - 1}"
         )
+    if (bad := np.flatnonzero((labels == UNLABELLED) & (table.split != TRAIN))).size:
+        raise InputError(
+            f"{table.name}: row {bad[0]} of the {SPLIT_NAMES[table.split[bad[0]]]} split has no "
+            "label; only training images may lack one"
+        )
     for code, split_name in enumerate(SPLIT_NAMES):
-        counts = np.bincount(labels[table.split == code], minlength=n_classes)
+        known = labels[(table.split == code) & (labels != UNLABELLED)]
+        counts = np.bincount(known, minlength=n_classes)
         if (empty := np.flatnonzero(counts == 0)).size:
             raise InputError(
-                f"{table.name}: the {split_name} split has no image of class "
+                f"{table.name}: the {split_name} split has no labelled image of class "
                 f"{table.label_names[empty[0]]!r}"
             )
 

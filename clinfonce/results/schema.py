@@ -321,7 +321,21 @@ _CLUSTERINGS = (
     Column("size_median", pa.float64(), "Images in the median cluster", "images", _CLUSTERING),
     Column("size_max", pa.int64(), "Images in the largest cluster", "images", _CLUSTERING),
     Column("n_singletons", pa.int64(), "Clusters of one image", "clusters", _CLUSTERING),
-    Column("h_z", pa.float64(), "H(Z), entropy of the clustering", "bits", _INFORMATION),
+    Column(
+        "n_labelled",
+        pa.int64(),
+        "Training images with a label, of which the bits are measured; null where the data have "
+        "no labels, and in rows of versions that needed a label of every image",
+        "images",
+        _DATA,
+    ),
+    Column(
+        "h_z",
+        pa.float64(),
+        "H(Z), entropy of the clustering, among the images with a label",
+        "bits",
+        _INFORMATION,
+    ),
     _bits("h_t", "H(T), entropy of the labels"),
     _bits("i_zt", "I(Z;T), mutual information of clustering and labels, plug-in estimate"),
     _bits("h_z_given_t", "H(Z|T), what the clustering says beside the label: nuisance"),

@@ -59,8 +59,8 @@ class Pretraining:
         device: where to train.
         checkpoint: file to resume from and to save to; None = neither.
         attributes: float32 (n, m), what two training images may share; for soft_cl_infonce.
-        labels: int64 (n,), of the training images, for a probe that learns beside the encoder and
-            does not touch it; None = no probe.
+        labels: int64 (n,), of the training images, below 0 where unknown, for a probe that learns
+            beside the encoder and does not touch it; None = no probe.
         save_every: seconds between two checkpoints in the middle of epochs.
 
     Attributes:

@@ -22,7 +22,7 @@ class OnlineProbe:
 
     Args:
         feature_dim: of the encoder.
-        labels: int64 (n,), of the training images.
+        labels: int64 (n,), of the training images; those below 0 are unknown.
         device: where the encoder trains.
         workers: who share a batch.
     """
@@ -31,6 +31,7 @@ class OnlineProbe:
         self, feature_dim: int, labels: NDArray[Any], device: torch.device, workers: Workers
     ) -> None:
         self._labels = torch.as_tensor(labels, device=device)
+        self._partly = bool((labels < 0).any())
         self._workers = workers
         self._scale = nn.BatchNorm1d(feature_dim, affine=False, device=device)
         n_classes = int(labels.max()) + 1
@@ -47,6 +48,9 @@ class OnlineProbe:
             images: int64 (r,), which training image each view shows.
         """
         (joined, shown), _ = self._workers.gather(features.detach().float(), images)
+        if self._partly:
+            known = self._labels[shown] >= 0
+            joined, shown = joined[known], shown[known]
         if len(joined) < 2:  # nothing to standardise by
             return
         self._optimizer.zero_grad()

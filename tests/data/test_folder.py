@@ -244,6 +244,8 @@ def test_unsafe_paths(folder, path):
 
 def test_repeated_path_and_missing_label(folder):
     def change(rows):
+        for row in rows:
+            row["split"] = "test" if int(row["path"][-5]) >= 7 else "train"
         rows[4]["path"] = rows[1]["path"]
         rows[8]["label"] = "NA"
 
@@ -253,6 +255,33 @@ def test_repeated_path_and_missing_label(folder):
     made = prepare(folder, skip_bad=True)
     assert made.skipped == {"repeated path": 1, "no label": 1}
     assert made.n_images == N - 2
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_images_without_a_label_train(folder, split):
+    """Eight of each class have one; `kind` follows from the label where there is one."""
+
+    def change(rows):
+        for i, row in enumerate(rows):
+            if split:
+                row["split"] = "test" if i in (0, 1, 2, 3) else "train"
+            if i >= 16:
+                row["label"] = ["", "NA"][i % 2]
+                row["kind"] = "animal/mammal/2"
+
+    with_rows(folder, change)
+    made = prepare(folder)
+    assert "2 classes (8 training images have no label)" in made.summary[0]
+    assert (made.skipped, made.to_json()["n_unlabelled"]) == ({}, 8)
+    table = load(made.folder)
+    assert table.labels.tolist() == [0, 1] * 8 + [-1] * 8
+    assert (table.split[16:] == 0).all()
+    assert table.columns["kind"].level == "class"
+    assert table.fingerprint == made.table.fingerprint
+    counts = [np.bincount(table.labels[table.rows(s)] + 1, minlength=3).tolist() for s in range(3)]
+    assert counts == (
+        [[8, 5, 5], [0, 1, 1], [0, 2, 2]] if split else [[8, 4, 4], [0, 2, 2], [0, 2, 2]]
+    )
 
 
 def set_all(name, values):
@@ -269,6 +298,8 @@ def set_all(name, values):
         (lambda rows: rows.clear(), {}, "the table has no rows"),
         (lambda rows: [r.pop("path") for r in rows], {}, "no column named 'path'"),
         (set_all("label", ["cat"]), {}, "every label is 'cat'"),
+        (set_all("label", ["cat", ""]), {}, "every label is 'cat'"),
+        (set_all("label", ["", "NA"]), {}, "not one label; without labels leave the column out"),
         (set_all("label", ["cat"] * 23 + ["eel"]), {}, "label 'eel' has 1 images; three"),
         (set_all("empty", ["", "n/a"]), {}, "column 'empty' has no value in any row"),
         (set_all("split", ["train", "dev"]), {}, "line 3: split is 'dev', not one of train"),

@@ -52,13 +52,18 @@ def test_rows_are_ascending_and_complete():
         ({"labels": np.zeros(7, np.int64)}, r"labels must be \(8,\) int64"),
         ({"labels": np.zeros(8, np.float64)}, "got .* float64"),
         ({"labels": np.array([0, 1, 0, 1, 0, 1, 0, 2])}, r"label 2 at row 7 is not in 0\.\.1"),
+        ({"labels": np.array([0, 1, -2, 1, 0, 1, 0, 1])}, r"label -2 at row 2 is not in 0\.\.1"),
+        (
+            {"labels": np.array([0, 1, -1, 1, 0, -1, 0, 1])},
+            "row 5 of the validation split has no label",
+        ),
         (
             {"labels": np.array([0, 1, 0, 1, 0, 1, 1, 1])},
-            "test split has no image of class 'cat'",
+            "test split has no labelled image of class 'cat'",
         ),
         (
             {"labels": np.array([0, 1, 0, 1, 0, 0, 0, 1])},
-            "validation split has no image of class 'dog'",
+            "validation split has no labelled image of class 'dog'",
         ),
     ],
 )
