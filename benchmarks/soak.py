@@ -4,7 +4,7 @@
 
 The sweep mixes trials with one and with two workers, on a Ray cluster of a head and two machines
 (raylets on this machine). Now and then one of these gets SIGKILL: a process that runs a trial or
-passes on its reports, a worker of a group, what keeps a group running, where it gets its trials, a
+passes on its reports, a worker of a group, what keeps a group running (controller and desk), a
 machine's raylet (another machine joins then), or the driver, whose command is then given again. A
 row is written for each kill, and the last says how the tables compare with those of a sweep that
 nobody disturbed.
@@ -152,7 +152,7 @@ def main():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    # Without a dashboard the workers of a dead controller would keep their resources.
+    # Without a dashboard the workers of a dead controller or desk would keep their resources.
     head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": port}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     for _ in range(2):

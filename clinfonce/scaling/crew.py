@@ -8,7 +8,6 @@ import ray
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
-from ray.train.v2.api.exceptions import WorkerGroupError
 
 from clinfonce.scaling.capacity import Share
 from clinfonce.scaling.desk import MOST_DEATHS
@@ -56,11 +55,10 @@ def make_trainer(
     )
 
 
-def deaths_in(error: Exception) -> int:
-    """How many deaths Ray Train gave up after; waiting for room for the workers is none."""
-    if isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError):
-        return 0
-    return MOST_DEATHS if isinstance(error, WorkerGroupError) else 1
+def waited_for_room(error: Exception) -> bool:
+    """Whether Ray Train gave a run up because there was no room for the workers."""
+    failure = getattr(error, "controller_failure", None)
+    return isinstance(failure, WorkerGroupStartupTimeoutError)
 
 
 def reason_of(error: Exception) -> str:
@@ -68,7 +66,7 @@ def reason_of(error: Exception) -> str:
     failures = getattr(error, "worker_failures", {}).values()
     cause = next(iter(failures), getattr(error, "controller_failure", error))
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    return lines[-1] if any(line.lstrip().startswith("File ") for line in lines) else lines[0]
 
 
 def serve(config: dict[str, Any]) -> None:

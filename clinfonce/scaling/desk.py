@@ -94,6 +94,7 @@ class Desk:
         self._running: _Running | None = None
         self._crew = _Crew("")
         self._closed = False
+        self._log: list[str] = []  # what is to be logged where the reports go
         self._progress = 0  # rises with every epoch and every end of a trial
         self._changed = asyncio.Condition()
 
@@ -168,7 +169,7 @@ class Desk:
             return True
         epoch = report["epoch"]
         if rank == 0 and epoch not in running.verdicts:
-            running.reports.append(report)
+            running.reports.append(self._with_log(report))
             running.deaths = 0
             self._progress += 1
             await self._wake()
@@ -215,16 +216,10 @@ class Desk:
         self._closed = True
         await self._wake()
 
-    async def give_up(self, reason: str, log: str = "") -> None:
-        """The group cannot be kept running: end its trial without a result.
-
-        Args:
-            reason: why, in a line.
-            log: all that is known of it.
-        """
+    async def give_up(self, reason: str) -> None:
+        """The group cannot be kept running: end its trial without a result."""
         if self._running is not None:
-            last = {"epochs": [], "lost": reason, "log": log}
-            await self._conclude(self._running.task.identity, last)
+            await self._conclude(self._running.task.identity, {"epochs": [], "lost": reason})
 
     async def _count_death(self) -> None:
         running = self._running
@@ -238,9 +233,16 @@ class Desk:
         running = self._running
         if running is None or running.task.identity != identity or running.is_over:
             return
-        running.reports.append(last)
+        running.reports.append(self._with_log(last))
         self._progress += 1
         await self._wake()
+
+    def _with_log(self, report: Report) -> Report:
+        """A report with what there is to be logged."""
+        if not self._log:
+            return report
+        log, self._log = "\n".join(self._log), []
+        return {**report, "log": log}
 
     async def _wake(self) -> None:
         async with self._changed:

@@ -18,6 +18,7 @@ _ENVIRONMENT = {
     # A dead worker's companions cannot leave their process group in order; do not wait long.
     "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",
 }
+_PREFIXES = ("RAY_TRAIN_", "TORCH_PROCESS_GROUP_")  # variables of the user's that Ray Train reads
 _WAITING_CALLS = 10_000  # to a desk at a time
 _FAREWELL = 90.0  # seconds for a group to end; one that waits for room sees it after a minute
 _PAUSE = 5.0  # seconds before a group is made anew
@@ -37,7 +38,7 @@ class Group:
         self.workers = workers
         self.name = f"clinfonce-{uuid.uuid4().hex[:12]}"
         here = ray.get_runtime_context().get_node_id()
-        variables = {name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()}
+        own = {name: v for name, v in os.environ.items() if name.startswith(_PREFIXES)}
         self.desk = (
             ray.remote(_GroupDesk)
             .options(
@@ -45,7 +46,7 @@ class Group:
                 num_cpus=0,
                 max_concurrency=_WAITING_CALLS,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
-                runtime_env={"env_vars": variables},
+                runtime_env={"env_vars": _ENVIRONMENT | own},
             )
             .remote(answers)
         )
@@ -96,27 +97,35 @@ class _GroupDesk(Desk):
         """
         try:
             await self._keep_running(name, workers, share, settings[0], scratch)
-        finally:  # whoever waits for a report waits in vain
+        except Exception as error:
+            self._log.append("".join(traceback.format_exception(error)))
+            await self.give_up(f"its group could not be kept running: {error}")
+            await asyncio.sleep(_PAUSE)  # for the report to be fetched
+        finally:  # whoever still waits for a report waits in vain
             ray.actor.exit_actor()
 
     async def _keep_running(
         self, name: str, workers: int, share: Share, setting: ray.ObjectRef, scratch: str
     ) -> None:
-        from clinfonce.scaling.crew import deaths_in, make_trainer, reason_of
+        from clinfonce.scaling.crew import make_trainer, reason_of, waited_for_room
 
         me = ray.get_runtime_context().current_actor
-        deaths, before, ends = 0, 0, list[str]()
+        deaths, before = 0, 0
         while not self._closed:
             run = f"{name}-{uuid.uuid4().hex[:4]}"
             trainer = make_trainer(me, run, workers, share, setting, scratch)
             try:
                 await asyncio.to_thread(trainer.fit)
             except Exception as error:
-                ends.append("".join(traceback.format_exception(error)))
-                deaths = deaths_in(error) + (deaths if self._progress == before else 0)
+                # Workers that died on the way did so in several trials, of each of which the desk
+                # counts them; here count runs that brought nothing at all.
+                deaths = deaths if self._progress == before else 0
+                if not waited_for_room(error):
+                    self._log.append("".join(traceback.format_exception(error)))
+                    deaths += 1
                 if deaths >= MOST_DEATHS:
-                    await self.give_up(reason_of(error), "\n".join(ends))
-                    deaths, ends = 0, []
+                    await self.give_up(reason_of(error))
+                    deaths = 0
                 before = self._progress
             else:
                 return

@@ -95,7 +95,7 @@ def ray_session(*, dashboard: bool) -> Iterator[Interruption]:
     SIGTERM ends it as cleanly as Ctrl-C.
 
     Args:
-        dashboard: start Ray's dashboard too (on loopback). A group of workers whose controller died
+        dashboard: start Ray's dashboard too (on loopback). A group of workers whose desk died
             gives its resources back only with it; it takes three more seconds to start.
 
     Raises:

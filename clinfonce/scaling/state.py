@@ -166,14 +166,14 @@ class SweepState:
             return True
 
     def _receive(self, identity: str, report: Mapping[str, Any]) -> bool:
+        if log := report.get("log"):
+            logging.getLogger(__name__).warning("trial %s: %s", identity, log)
         if identity not in self._running or self.broken is not None:
             return True
         if "storage" in report:
             self.broken = StorageError(report["storage"])
             return True
         if "lost" in report:
-            if log := report.get("log"):
-                logging.getLogger(__name__).warning("trial %s is lost: %s", identity, log)
             self.lose(identity, report["lost"])
             return False
         self._lost_in_a_row = 0

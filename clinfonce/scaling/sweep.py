@@ -81,8 +81,11 @@ def run_sweep(
     progress.start(state.plan.size)
     try:
         if not state.is_over():
-            with ray_session(dashboard=_most_workers(sweep) > 1) as interruption:
-                _conduct(state, home, run, progress, interruption)
+            with (
+                tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch,
+                ray_session(dashboard=_most_workers(sweep) > 1) as interruption,
+            ):
+                _conduct(state, home, run, progress, interruption, Path(scratch))
     finally:
         state.close()
     if state.broken is not None:
@@ -104,6 +107,7 @@ def _conduct(
     run: RunTrial,
     progress: Progress,
     interruption: Interruption,
+    scratch: Path,
 ) -> None:
     # A Ray started here does not grow, whatever cluster this machine is the head of.
     growth = read_fleet() if joins_cluster() else Fleet()
@@ -114,10 +118,8 @@ def _conduct(
     if line := _unused_room(state.sweep, capacity.workers):
         progress.say(line)
     setting = ray.put(Setting(ray.put(state.table), state.sweep.name, Folder.at(home).place, run))
-    with tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch:
-        start = partial(Group, share=share, setting=setting, scratch=Path(scratch))
-        places = Places(capacity, start)
-        conduct(state, places, share, setting, Path(scratch), interruption)
+    places = Places(capacity, partial(Group, share=share, setting=setting, scratch=scratch))
+    conduct(state, places, share, setting, scratch, interruption)
 
 
 def _unused_room(sweep: SweepSpec, workers: int) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from clinfonce.scaling.capacity import Share
-from clinfonce.scaling.crew import make_trainer
+from clinfonce.scaling.crew import make_trainer, reason_of
 
 
 def trainer(tmp_path, share, workers=2):
@@ -24,3 +24,17 @@ def test_workers_with_gpus_talk_over_nccl_and_others_over_gloo(tmp_path, gpus, b
 def test_a_group_that_may_shrink_says_how_far(tmp_path):
     made = trainer(tmp_path, Share(1.0, 0.0, at_least=2), workers=4)
     assert made.scaling_config.num_workers == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no memory", "no memory"),
+        ("The actor died unexpectedly.\n\tclass_name: X", "The actor died unexpectedly."),
+        ("Traceback (most recent call last):\n  File 'a.py'\nKeyError: 1\n", "KeyError: 1"),
+        ("The actor died in its creation task\n  File 'a.py'\nOSError: full", "OSError: full"),
+        ("", "RuntimeError"),
+    ],
+)
+def test_the_reason_of_an_end_is_a_line(text, reason):
+    assert reason_of(RuntimeError(text)) == reason

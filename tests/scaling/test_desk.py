@@ -192,6 +192,18 @@ async def test_a_trial_that_was_given_up_may_be_submitted_again(desk):
 
 
 @at_a_desk
+async def test_what_is_to_be_logged_goes_with_the_next_report(desk):
+    number, _ = await pair(desk)
+    await desk.submit(FIRST)
+    desk._log += ["a worker died", "and another"]
+    reported = asyncio.create_task(both(desk, number, epoch(1)))
+    assert await desk.report_of("first", 0) == epoch(1) | {"log": "a worker died\nand another"}
+    await desk.give_up("no luck")
+    await reported
+    assert await desk.report_of("first", 1) == {"epochs": [], "lost": "no luck"}
+
+
+@at_a_desk
 async def test_submitting_a_trial_again_changes_nothing(desk):
     number, _ = await pair(desk)
     await desk.submit(FIRST)

@@ -28,7 +28,6 @@ from tests.scaling.sweeps import (
     wait_for_the_end,
 )
 
-# Ray's own deprecations would be errors in the thread that keeps a group running.
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # Ray's workers cannot import tests
@@ -142,18 +141,40 @@ class Disturbs(Quiet):
     def epoch(self, trial_id, name, epoch, epochs, accuracy):
         if not self.done and "pair" in name:
             self.done = True
-            self.disturb()
+            self.disturb()  # may raise
 
 
 def test_killed_desks_leave_no_trace(undisturbed, tmp_path):
+    killed = []
+
     def kill():
         for desk in below(os.getpid(), "ray::_GroupDesk"):
             os.kill(desk, signal.SIGKILL)
+            killed.append(desk)
 
-    display = Disturbs(kill)
-    sweep(tmp_path / "results", display=display)
-    assert display.done
+    sweep(tmp_path / "results", display=Disturbs(kill))
+    assert killed
     assert reproducible(tmp_path / "results") == reproducible(undisturbed[0])
+
+
+def test_deaths_in_several_trials_of_a_group_are_of_each_alone(cluster, tmp_path):
+    """Four trials in one group of workers as large as the cluster; each loses one once."""
+
+    def run_and_die(spec, table, *, on_epoch, **rest):
+        import torch.distributed as dist
+
+        def tell(epoch):
+            on_epoch(epoch)
+            if epoch.epoch == 1 and dist.get_rank() == 1 and once(tmp_path / f"{spec.seed}"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return run_trial(spec, table, on_epoch=tell, **rest)
+
+    fixed, seeds = [{"name": "pair", "trial": {"workers": 2, "epochs": 2}}], [1, 2, 3, 4]
+    sweep(tmp_path / "results", run_and_die, fixed=fixed, seeds=seeds, resources={"cpus": 2.0})
+    assert all((tmp_path / f"{seed}").exists() for seed in seeds)
+    rows = reproducible(tmp_path / "results")["trials"]
+    assert sorted((row["seed"], row["status"]) for row in rows) == [(s, "complete") for s in seeds]
 
 
 def test_a_sweep_interrupted_while_a_group_trains_ends_in_order_and_goes_on(undisturbed, tmp_path):
