@@ -141,7 +141,7 @@ def run(options, folder, cluster):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seeds", type=int, default=12, help="trials of each kind")
+    parser.add_argument("--seeds", type=int, default=18, help="trials of each kind")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--pause", type=float, default=8.0, help="seconds between two kills")
     parser.add_argument("--seed", type=int, default=0, help="of the kills")

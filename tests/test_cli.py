@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +201,12 @@ def test_wrong_usage_ends_with_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
+
+
+def test_where_a_store_has_several_sweeps_the_next_command_names_one(store, tmp_path, capsys):
+    home = tmp_path / "results"
+    shutil.copytree(store, home)
+    text = TRIAL.replace("name: one", "name: two")
+    assert text != TRIAL
+    assert main(["pretrain", write(tmp_path, text), "--results", str(home)]) == 0
+    assert f"clinfonce relate --results {home} --sweep two\n" in capsys.readouterr().out

@@ -104,12 +104,15 @@ def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
     """Print what came out of a sweep, and what to type next."""
     from clinfonce import results
 
-    summary = results.open(arguments.results).sql(_summary_query(sweep))
+    store = results.open(arguments.results)
+    summary = store.sql(_summary_query(sweep))
     results.write_table(summary, "json" if arguments.json else "table", sys.stdout)
     if not arguments.json:
         place = shlex.quote(arguments.results)
         option = "" if arguments.results == DEFAULT_RESULTS else f" --results {place}"
-        print(f"\nWhat follows from which bits:   clinfonce relate{option}")
+        alone = store.sql("SELECT count(DISTINCT sweep) = 1 AS it FROM trials").to_pydict()["it"][0]
+        which = "" if alone else f" --sweep {shlex.quote(sweep)}"
+        print(f"\nWhat follows from which bits:   clinfonce relate{option}{which}")
         print(f"The page to look at and share:  clinfonce report{option}")
     return 0
 
