@@ -13,6 +13,8 @@ _HOMES = {
     "ImageTable": "clinfonce.data",
     "InputError": "clinfonce.errors",
     "cl_infonce": "clinfonce.losses",
+    "encode": "clinfonce.evaluation",
+    "load_encoder": "clinfonce.training.checkpoint",
     "measure": "clinfonce.information",
     "two_views": "clinfonce.augment",
 }
@@ -23,6 +25,8 @@ __all__ = [
     "InputError",
     "__version__",
     "cl_infonce",
+    "encode",
+    "load_encoder",
     "measure",
     "two_views",
 ]
