@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from clinfonce import results
 from clinfonce.advice import advise
 from clinfonce.clustering_sources import build_clustering
 from clinfonce.clusterings import from_instances, from_labels, rebuild
@@ -15,6 +16,8 @@ from clinfonce.errors import InputError
 from clinfonce.experiment import run_trial
 from clinfonce.information import measure
 from clinfonce.losses import Workers
+from clinfonce.results import relate
+from clinfonce.results.store import Store
 from clinfonce.rows import describe_clustering
 from clinfonce.training.online_probe import OnlineProbe
 
@@ -126,3 +129,15 @@ def test_the_online_probe_passes_unknown_labels_by():
     torch.testing.assert_close(partly.state(), known.state())
     partly.learn(features[2:], torch.tensor([2, 3]))  # nothing to learn from
     torch.testing.assert_close(partly.state(), known.state())
+
+
+def test_the_relation_says_what_its_bits_are_of(table, tmp_path):
+    store = Store.create(tmp_path)
+    trial = TrialSpec.model_validate(
+        {"augmentation": "digits", "encoder": {"width": 4}, "epochs": 1}
+    )
+    result = run_trial(trial, table, experiment="few")
+    row = result.trial | {"number": 0, "role": "fixed", "name": "InfoNCE"}
+    store.write_trial(row, result.epochs, result.clustering)
+    notes = relate(results.open(tmp_path)).notes
+    assert "Bits are of the 200 of 898 training images that have a label." in notes

@@ -78,7 +78,7 @@ def select_trials(results: Results, metric: str, sweep: str | None) -> list[Tria
     validation = metric.replace("test_", "val_")
     where = "" if sweep is None else f"where t.sweep = {quoted(sweep)}"
     trials: list[Trial] = results.sql(
-        "select t.*, c.n_images, c.n_clusters, "
+        "select t.*, c.n_images, c.n_labelled, c.n_clusters, "
         + ", ".join(f"c.{name}" for name in _INFORMATION)
         + f", t.{metric} as chosen_accuracy, t.{validation} as chosen_validation "
         f"from counted t left join clusterings c using (clustering_id) {where} "

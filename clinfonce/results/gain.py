@@ -193,7 +193,8 @@ def _rows(results: Results, metric: str) -> list[dict[str, Any]]:
     setting = ", ".join(f"t.{name}" for name in _SETTING)
     rows: list[dict[str, Any]] = results.sql(
         f"select {setting}, clustering_group, t.source, any_value(c.name) as clustering, "
-        f"avg(t.{metric}) as accuracy, count(*) as trials, any_value(n_images) as n_images, "
+        f"avg(t.{metric}) as accuracy, count(*) as trials, "
+        "any_value(coalesce(n_labelled, n_images)) as n_images, "
         "avg(h_z) as h_z, avg(h_t) as h_t, avg(i_zt) as i_zt, avg(i_zt_chance) as i_zt_chance "
         "from counted t join clusterings c using (clustering_id) "
         "where status = 'complete' and is_replicate and objective = 'cl_infonce' "

@@ -236,6 +236,12 @@ def _notes(
     single = sum(row.n_trials == 1 for row in rows)
     if single and n_scored:
         notes.append(f"{single} of {len(rows)} rows rest on a single trial: no spread is known.")
+    measured = {(t["n_labelled"], t["n_images"]) for t in trials if t["n_labelled"] is not None}
+    notes.extend(
+        f"Bits are of the {labelled:,} of {images:,} training images that have a label."
+        for labelled, images in sorted(measured)
+        if labelled < images
+    )
     return tuple(notes)
 
 
