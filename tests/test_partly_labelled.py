@@ -112,6 +112,7 @@ def test_selected_attributes_and_advice_look_at_labelled_images_alone(table):
     assert len(names) == 3
     found = advise(table, label_fraction=0.5)
     assert (found.n_labelled, found.n_images) == (LABELLED // 2, 898)
+    assert advise(table).n_labelled == LABELLED
 
 
 def test_what_needs_all_labels_says_so(table):

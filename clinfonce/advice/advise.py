@@ -94,7 +94,7 @@ class Advice:
 def advise(
     table: ImageTable,
     *,
-    label_fraction: float = 0.1,
+    label_fraction: float | None = None,
     results: Results | None = None,
     points: Sequence[Point] | None = None,
     seed: int = 0,
@@ -105,7 +105,8 @@ def advise(
 
     Args:
         table: the data set.
-        label_fraction: which part of the training labels, above 0 and at most 1.
+        label_fraction: which part of the training labels, above 0 and at most 1; None is a tenth
+            where all training images have one, and else all there are.
         results: a store whose sweeps refit the relation, together with the shipped points.
         points: what to fit the relation on instead of the shipped points.
         seed: of the labelled part and of the draws.
@@ -140,7 +141,9 @@ def advise(
     )
 
 
-def _labelled(table: ImageTable, fraction: float, seed: int) -> Labelled:
+def _labelled(table: ImageTable, fraction: float | None, seed: int) -> Labelled:
+    if fraction is None:
+        fraction = 1.0 if table.n_unlabelled else 0.1
     if not 0 < fraction <= 1:
         raise InputError(f"the label fraction must be above 0 and at most 1, got {fraction:g}")
     labels = labels_of(table, table.rows(TRAIN), partly=True)

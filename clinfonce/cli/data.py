@@ -60,8 +60,8 @@ def add_commands(commands: Any) -> None:
     advise.add_argument("data", metavar="DATA", help="data set, or a folder that prepare made")
     advise.add_argument("--root", metavar="DIR", help="folder that holds the data set")
     advise.add_argument(
-        "--label-fraction", type=float, default=0.1, metavar="F",
-        help="part of the training labels to look at (default 0.1)",
+        "--label-fraction", type=float, metavar="F",
+        help="part of the training labels to look at (default 0.1, or all if only some have one)",
     )  # fmt: skip
     advise.add_argument("--top", type=int, default=12, metavar="N", help="show the best N")
 
@@ -220,8 +220,8 @@ def _advise(arguments: argparse.Namespace) -> int:
         print(json.dumps(found.to_json(), indent=1))
         return 0
     print(
-        f"{found.data}: {found.n_labelled} of {found.n_images} labels looked at; relation fitted "
-        f"on {found.fitted_on} clusterings of {', '.join(found.fitted_data)}.\n"
+        f"{found.data}: {found.n_labelled} labels of {found.n_images} training images looked at; "
+        f"relation fitted on {found.fitted_on} clusterings of {', '.join(found.fitted_data)}.\n"
         "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %)."
     )
     shown = found.candidates[: arguments.top]

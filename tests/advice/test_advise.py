@@ -134,7 +134,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # where there is no store
     assert main(["advise", "digits", "--top", "2"]) == 0
     said = capsys.readouterr().out
-    assert "90 of 898 labels looked at" in said
+    assert "90 labels of 898 training images looked at" in said
     assert '"attributes": ["' in said, "to be copied"
     assert "1. " in said
     assert "3. " not in said
