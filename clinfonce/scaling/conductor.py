@@ -10,6 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
 from clinfonce.scaling.capacity import Share
+from clinfonce.scaling.orphans import Orphans
 from clinfonce.scaling.places import Places
 from clinfonce.scaling.session import Interruption, environment
 from clinfonce.scaling.state import SweepState
@@ -76,7 +77,7 @@ class _Watch:
     """What is to be seen to time and again, whether or not Tune has anything to do."""
 
     def __init__(self, interruption: Interruption, waiting: Waiting) -> None:
-        self._interruption, self._waiting = interruption, waiting
+        self._interruption, self._waiting, self._orphans = interruption, waiting, Orphans()
 
     def look(self) -> None:
         """Do so.
@@ -85,6 +86,7 @@ class _Watch:
             KeyboardInterrupt: the sweep is to end.
         """
         self._interruption.check()
+        self._orphans.remove()
         self._waiting.look()
 
 
