@@ -147,7 +147,7 @@ GOALS: list[Goal] = [
     ("2,000 trials that do nothing: ms of the last over the first", 1.2,
      lambda: growth("milliseconds_per_trial"), max, False),
     ("the same, memory of all processes", 1.1, lambda: growth("all_processes_mib"), max, False),
-    ("random kills: tables that differ from an undisturbed sweep's", 0,
+    ("50 random kills: tables that differ from an undisturbed sweep's", 0,
      soak_differences, max, False),
     ("GPU: ViT-S/16, 224 px, images/s", 2000, lambda: gpu_rate("vit_s16", "224"), max, True),
     ("GPU: ResNet-18, 32 px, images/s", 17_000, lambda: gpu_rate("resnet18", "32"), max, True),
