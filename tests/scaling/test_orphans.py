@@ -1,9 +1,14 @@
 """Reservations of dead actors, on a real Ray cluster."""
 
 import sys
+import time
 
 import pytest
 import ray
+from ray._private.grpc_utils import init_grpc_channel
+from ray.core.generated.common_pb2 import PlacementGroupSpec
+from ray.core.generated.gcs_service_pb2 import CreatePlacementGroupRequest
+from ray.core.generated.gcs_service_pb2_grpc import PlacementGroupInfoGcsServiceStub
 from ray.util import placement_group, placement_group_table
 
 from clinfonce.scaling import orphans
@@ -46,6 +51,44 @@ def test_what_a_dead_actor_reserved_is_given_back_and_nothing_else(monkeypatch):
             assert states(left, kept, own.id.hex()) == ["REMOVED", "CREATED", "CREATED"]
         finally:
             ray.shutdown()
+
+
+def test_what_a_dead_actor_reserves_is_given_back_after_its_job_too(monkeypatch):
+    """Ray itself leaves it, with the creator taken for alive, for as long as the cluster runs."""
+    monkeypatch.setattr(orphans, "_PAUSE", 0.0)
+    with ray_cluster(2) as cluster:
+        ray.init(cluster.address, log_to_driver=False)
+        dying = ray.remote(num_cpus=0)(Reserves).remote()
+        ray.get(dying.its_id.remote())
+        ray.kill(dying)
+        with pytest.raises(ray.exceptions.ActorDiedError):
+            ray.get(dying.its_id.remote())
+        late = reserve_as(dying, cluster.address)
+        ray.shutdown()
+        ray.init(cluster.address, log_to_driver=False)
+        try:
+            assert states(late) == ["CREATED"]
+            Orphans().remove()
+            assert states(late) == ["REMOVED"]
+        finally:
+            ray.shutdown()
+
+
+def reserve_as(actor, address):
+    """What an actor asked for that died while the request was on its way."""
+    spec = PlacementGroupSpec(
+        placement_group_id=ray.PlacementGroupID.of(actor._actor_id.job_id).binary(),
+        creator_job_id=actor._actor_id.job_id.binary(),
+        creator_actor_id=actor._actor_id.binary(),
+    )
+    bundle = spec.bundles.add(unit_resources={"CPU": 1.0})
+    bundle.bundle_id.placement_group_id = spec.placement_group_id
+    groups = PlacementGroupInfoGcsServiceStub(init_grpc_channel(address))
+    groups.CreatePlacementGroup(CreatePlacementGroupRequest(placement_group_spec=spec))
+    identity = spec.placement_group_id.hex()
+    while states(identity) != ["CREATED"]:
+        time.sleep(0.05)
+    return identity
 
 
 def states(*groups):
