@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from clinfonce.augment import POLICIES, two_views
+from clinfonce.clusterings import from_kmeans
 from clinfonce.evaluation import knn_accuracy, linear_probe
+from clinfonce.information import measure
 from clinfonce.losses import FORMS, cl_infonce, soft_cl_infonce
 from clinfonce.training.images import ImageSource
 from clinfonce.training.loop import Pretraining
+from tests.clusterings.test_kmeans import blobs
 from tests.evaluation.problems import three_splits
 from tests.losses.reference import unit, value_and_gradient
 from tests.training.test_loop import SIDE, N, images, spec
@@ -113,3 +116,14 @@ def test_probes(device):
         for p in (moved, parts)
     )
     assert knn[1] == pytest.approx(expected_knn[1], abs=0.02)
+
+
+@on_devices
+def test_kmeans(device):
+    features, truth = blobs(3000, 20, 16, 0.02)
+    points = torch.from_numpy(features).to(device)
+    found = from_kmeans(points, 20)
+    assert measure(found.ids, truth).ami == pytest.approx(1)
+    crowded = torch.from_numpy(blobs(3000, 20, 16, 1.0)[0]).to(device)
+    first, again = (from_kmeans(crowded, 300, n_init=1) for _ in range(2))
+    assert first.clustering_id == again.clustering_id

@@ -183,5 +183,9 @@ def fill_empty(ids: Tensor, distances: Tensor, n_clusters: int) -> Tensor:
 def means(points: Tensor, ids: Tensor, centres: Tensor) -> Tensor:
     """Mean (K, d) of each cluster's points; a cluster without any keeps its centre."""
     counts = torch.bincount(ids, minlength=len(centres))[:, None]
-    sums = torch.zeros_like(centres).index_add_(0, ids, points)
+    if points.is_cuda:  # whose index_add_ adds in another order each time
+        order = ids.argsort(stable=True)
+        sums = torch.segment_reduce(points[order], "sum", lengths=counts[:, 0], unsafe=True)
+    else:
+        sums = torch.zeros_like(centres).index_add_(0, ids, points)
     return torch.where(counts > 0, sums / counts.clamp(min=1), centres)
