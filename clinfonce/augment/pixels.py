@@ -61,15 +61,43 @@ def blur(views: Tensor, sigma: Tensor, radius: int) -> Tensor:
     radius = min(radius, h - 1, w - 1)
     if views.device.type == "cpu":  # elsewhere, to ask which views would make the CPU wait
         chosen = sigma.nonzero()[:, 0]
-        views[chosen] = _blur(views[chosen], sigma[chosen], radius)
+        views[chosen] = _blur_by_sums(views[chosen], sigma[chosen], radius)
         return views
-    return _blur(views, sigma, radius)
+    return _blur_by_products(views, sigma, radius)
 
 
-def _blur(views: Tensor, sigma: Tensor, radius: int) -> Tensor:
+def _half_gaussian(sigma: Tensor, radius: int) -> Tensor:
+    """Weights (v, radius + 1) at distance 0, 1, …; those of both sides together sum to 1."""
+    distance = _numbers(radius + 1, sigma.device)
+    weights = torch.exp(-(distance / sigma.clamp(min=1e-3)[:, None]).square() / 2)
+    return weights / (2 * weights.sum(1, keepdim=True) - 1)
+
+
+def _blur_by_products(views: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """More arithmetic than by sums, but each pixel is read twice alone: for a GPU."""
+    half = _half_gaussian(sigma, radius)
+    rows, columns = (_blur_weights(half, side) for side in views.shape[2:])
+    x = torch.matmul(rows[:, None], views).flatten(1, 2)  # (v, c h, w)
+    return torch.bmm(x, columns.transpose(1, 2)).view_as(views)
+
+
+def _blur_weights(half: Tensor, side: int) -> Tensor:
+    """Weights (v, side, side) that blur one axis; rows sum to 1."""
+    radius = half.shape[1] - 1
+    half = F.pad(half, (0, 1))  # nothing beyond the radius
+    place = torch.arange(side, device=half.device)
+    weights = half[:, (place[:, None] - place).abs_().clamp_(max=radius + 1)]
+    near = place[:radius]
+    mirrored = half[:, (near[:, None] + near + 1).clamp_(max=radius + 1)]
+    weights[:, :radius, 1 : radius + 1] += mirrored
+    weights[:, side - radius :, side - radius - 1 : side - 1] += mirrored.flip(1, 2)
+    return weights
+
+
+def _blur_by_sums(views: Tensor, sigma: Tensor, radius: int) -> Tensor:
     h, w = views.shape[2:]
-    offset = torch.arange(-radius, radius + 1, device=views.device) / sigma.clamp(min=1e-3)[:, None]
-    weights = torch.softmax(-offset.square() / 2, 1)[:, :, None, None, None].unbind(1)
+    half = _half_gaussian(sigma, radius)
+    weights = torch.cat((half.flip(1), half[:, 1:]), 1)[:, :, None, None, None].unbind(1)
     x = F.pad(views, [radius] * 4, mode="reflect")
     y = x[:, :, :h] * weights[0]
     for i, weight in enumerate(weights[1:], start=1):

@@ -179,3 +179,12 @@ def test_erased_box_is_mid_grey_and_of_its_area():
     assert set(views.unique().tolist()) == {-1.0, 0.0}
     share = (views == 0).float().mean((1, 2, 3))
     torch.testing.assert_close(share, p["erase_area"], rtol=0, atol=0.04)
+
+
+@pytest.mark.parametrize(("height", "width", "radius"), [(40, 31, 6), (7, 9, 6), (5, 5, 0)])
+def test_both_ways_to_blur_agree(height, width, radius):
+    views = torch.rand(4, 3, height, width)
+    sigma = torch.tensor([0.0, 0.4, 2.0, 9.0])
+    by_sums = pixels._blur_by_sums(views, sigma, radius)
+    torch.testing.assert_close(pixels._blur_by_products(views, sigma, radius), by_sums)
+    torch.testing.assert_close(by_sums[0], views[0])
