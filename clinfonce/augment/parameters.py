@@ -45,8 +45,10 @@ class Parameters:
         return Parameters(self.values[:, index])
 
     def to(self, device: torch.device) -> "Parameters":
-        """Return the same parameters on another device."""
-        return Parameters(self.values.to(device, non_blocking=True))
+        """Return the same parameters on another device, without waiting for what that is at."""
+        leaves_cpu = device.type == "cuda" and self.values.device.type == "cpu"
+        values = self.values.pin_memory() if leaves_cpu else self.values
+        return Parameters(values.to(device, non_blocking=True))
 
     def replace(self, **columns: Tensor | float) -> "Parameters":
         """Return a copy with some parameters set, each to a number or a (2n,) tensor."""

@@ -13,6 +13,13 @@ from torch import Tensor
 _AHEAD = 2  # batches that threads fetch while the device works
 
 
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device; nobody waits until that is through with what it is at."""
+    if device.type == "cuda":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+
 class ImageSource:
     """Batches of uint8 images (b, c, h, w) on a device.
 
@@ -46,8 +53,8 @@ class ImageSource:
     def take(self, places: NDArray[np.int64]) -> Tensor:
         """The images at some places of `rows`: uint8 (len(places), c, h, w) on the device."""
         if self._resident is not None:
-            return self._resident[torch.from_numpy(places).to(self._device)]
-        return self._sent(self._read(places))
+            return self._resident[sent(torch.from_numpy(places), self._device)]
+        return sent(self._read(places), self._device)
 
     def stream(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
         """What `take` gives for each of some batches; threads read ahead where that takes time."""
@@ -61,13 +68,10 @@ class ImageSource:
                 if number < len(batches):
                     coming.append(pool.submit(self._read, batches[number]))
                 if number >= _AHEAD:
-                    yield self._sent(coming.popleft().result())
+                    yield sent(coming.popleft().result(), self._device)
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _read(self, places: NDArray[np.int64]) -> Tensor:
         images = torch.from_numpy(self._images[self._rows[places]])  # indexing copies
         return images.pin_memory() if self._device.type == "cuda" else images
-
-    def _sent(self, images: Tensor) -> Tensor:
-        return images.to(self._device, non_blocking=True)

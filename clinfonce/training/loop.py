@@ -23,9 +23,10 @@ from clinfonce.models import synchronize_batch_norm
 from clinfonce.training.alternation import Alternation, embed
 from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
 from clinfonce.training.chunks import average_gradients, backward_in_chunks
+from clinfonce.training.compiling import compiled
 from clinfonce.training.distributed import shard
 from clinfonce.training.divergence import LossWatch, TrainingDivergedError
-from clinfonce.training.images import ImageSource
+from clinfonce.training.images import ImageSource, sent
 from clinfonce.training.model import ContrastiveModel, build_model
 from clinfonce.training.objectives import Measured, build_objective
 from clinfonce.training.online_probe import OnlineProbe
@@ -166,7 +167,10 @@ class Pretraining:
         elif self._workers.size > 1:
             # The statistics of batch norm are alike on all workers already.
             running = DistributedDataParallel(model, gradient_as_bucket_view=True, **_NO_BUFFERS)
-        return cast(nn.Module, torch.compile(running)) if self.spec.compile else running
+        if not self.spec.compile:
+            return running
+        sampler = self.spec.sampler
+        return compiled(running, len(self._source), sampler.batch_size, sampler.chunk or 0)
 
     def _use(self, clusters: NDArray[np.int64]) -> None:
         """Train on these clusters from now on: int64 (m, n), of which the first draw batches."""
@@ -232,7 +236,7 @@ class Pretraining:
         """Learn from a batch; `images` (b, c, h, w) are this worker's of it, if at hand."""
         mine = batch[self._share(len(batch))]
         views = self._views(len(batch), self._source.take(mine) if images is None else images)
-        shown = torch.from_numpy(mine).to(self.device).repeat(2)  # (2b,)
+        shown = sent(torch.from_numpy(mine), self.device).repeat(2)  # (2b,)
         self._optimizer.zero_grad(set_to_none=True)
         measured = self._backward(views, shown, len(batch))
         self._losses.note(measured.loss, self._position.step, self._position.epoch)

@@ -1,5 +1,7 @@
 """Options of a training step: chunks, half precision, clipping, compilation, data from disk."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -115,6 +117,25 @@ def test_a_compiled_network_trains_alike():
     compiled, weights = train(spec({}, epochs=1, compile=True))
     assert compiled == pytest.approx(exact, abs=1e-3)
     assert not any("_orig_mod" in name for name in weights)
+
+
+def test_networks_compiled_in_turn_are_compiled_for_their_own_sizes(monkeypatch):
+    sizes = []
+
+    def backend(graph, inputs):
+        sizes.extend(size for x in inputs for size in x.shape)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    trial = spec({}, compile=True, epochs=1)
+    exact, _ = train(spec({}, epochs=1))
+    assert train(trial)[0] == exact
+    known = len(sizes)
+    assert train(trial)[0] == exact
+    assert len(sizes) == known  # nothing is compiled twice
+    train(spec({}, compile=True, epochs=1, sampler={"batch_size": 20}))
+    assert len(sizes) > known
+    assert {type(size) for size in sizes} == {int}  # none is left open
 
 
 def test_a_clipped_gradient_has_at_most_its_length():
