@@ -2,25 +2,28 @@
 
     python benchmarks/gpu.py --out benchmarks/results/gpu.csv
 
-Needs PyTorch and this package's folder alone: neither Ray nor the readers of specifications. A
-training step is what the loop does: uint8 images on the device, two views, encoder and projection
-head under bfloat16 autocast, Cl-InfoNCE in float32, the optimiser. Rates are of images (two views
-each) with nothing waiting between steps; phases are timed one after another with the device
-drained in between, so their sum is somewhat more than a step. The share is operations of the
-encoder, forward and backward, over what the device does in a large bfloat16 product. The dense
-loss is Eq. 2 of Khosla et al. 2020 as in the authors' code. On a CPU the sizes are small, and the
-figures only show that everything runs.
+Needs PyTorch and this package's folder alone: neither Ray nor the readers of specifications; where
+the latter are, the loop itself is timed too. A training step is what the loop does: uint8 images on
+the device, two views, encoder and projection head under bfloat16 autocast, Cl-InfoNCE in float32,
+the optimiser. Rates are of images (two views each) with nothing waiting between steps; phases are
+timed one after another with the device drained in between, so their sum is somewhat more than a
+step. The share is operations of the encoder, forward and backward, over what the device does in a
+large bfloat16 product. The dense loss is Eq. 2 of Khosla et al. 2020 as in the authors' code.
+k-means is one start of 20 iterations at most. On a CPU the sizes are small, and the figures only
+show that everything runs.
 """
 
 import argparse
 import csv
+import itertools
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,6 +31,8 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from clinfonce.augment import Policy
+from clinfonce.clusterings import from_kmeans
+from clinfonce.evaluation import linear_probe
 from clinfonce.losses import cl_infonce
 from clinfonce.models import ProjectionHead, build_encoder
 
@@ -36,13 +41,17 @@ ON_GPU = DEVICE.type == "cuda"
 CLUSTER, DIM, TEMPERATURE, DENSE_MATRICES = 8, 128, 0.1, 14
 
 # encoder, pixels, stem, images a batch; a batch of 256 images is 512 views
-MODELS = [
+ON_A_GPU = [
     ("resnet18", 32, "small", 256),
     ("resnet18", 32, "small", 1024),
     ("resnet50", 224, "large", 256),
     ("vit_s16", 224, None, 256),
 ]
-SMALL_MODELS = [("resnet18", 32, "large", 4), ("vit_s16", 32, None, 4)]
+MODELS = ON_A_GPU if ON_GPU else [("resnet18", 32, "large", 4), ("vit_s16", 32, None, 4)]
+LOOPS = [MODELS[0], MODELS[-1]] if ON_GPU else MODELS[:1]
+COMPILED = MODELS if ON_GPU else []
+KMEANS = [(50_000, 128, 1000), (1_281_167, 128, 1000)] if ON_GPU else [(500, 8, 5)]  # n, d, K
+PROBE = (50_000, 512, 100) if ON_GPU else (300, 8, 3)  # n, d, classes
 EMBEDDINGS = [4096, 16384, 65536, 262144] if ON_GPU else [256, 1024]
 
 
@@ -90,7 +99,8 @@ class Step:
         encoder = build_encoder(name, channels=3, image_size=side, stem=stem)
         head = ProjectionHead(encoder.feature_dim, 2048, DIM)
         self.parts = torch.nn.Sequential(encoder, head).to(DEVICE)
-        self.model = torch.compile(self.parts) if compiled else self.parts
+        torch._dynamo.reset()
+        self.model = torch.compile(self.parts, dynamic=False) if compiled else self.parts
         self.policy, self.batch, self.side = Policy.named("simclr"), batch, side
         self.images = torch.randint(0, 256, (batch, 3, side, side), dtype=torch.uint8).to(DEVICE)
         self.clusters = (torch.arange(batch) // CLUSTER).repeat(2).to(DEVICE)
@@ -151,17 +161,19 @@ class Step:
         return counter.get_total_flops()
 
 
+def described(model: tuple) -> dict[str, object]:
+    return dict(zip(("name", "pixels", "stem", "batch"), model, strict=True))
+
+
 def training_row(model: tuple, compiled: bool, rate: float, quick: bool) -> dict[str, object]:
     name, side, stem, batch = model
     step = Step(name, side, stem, batch, compiled)
-    speed = step.images_per_second(20 if ON_GPU and not quick else 1)
-    row: dict[str, object] = {
-        "what": "step",
-        "name": name,
-        "compiled": compiled,
-        "pixels": side,
-        "stem": stem,
-        "batch": batch,
+    row: dict[str, object] = {"what": "step", "compiled": compiled, **described(model)}
+    try:
+        speed = step.images_per_second(20 if ON_GPU and not quick else 1)
+    except torch._dynamo.exc.TorchDynamoException as error:  # PyTorch's compiler has its faults
+        return {**row, "error": f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"}
+    row |= {
         "images_per_s": round(speed, 1),
         "peak_mib": peak_mib(step),
         **{k: round(v, 3) for k, v in step.phases(10 if ON_GPU and not quick else 1).items()},
@@ -201,17 +213,79 @@ def loss_row(n: int, name: str, function: Callable[[Tensor, Tensor], Tensor]) ->
     }
 
 
-def loss_rows() -> list[dict[str, object]]:
+def loss_rows() -> Iterator[dict[str, object]]:
     def ours(z: Tensor, clusters: Tensor) -> Tensor:
         return cl_infonce(z, clusters, temperature=TEMPERATURE, check=False)
 
-    rows = []
     for n in EMBEDDINGS:
-        rows.append(loss_row(n, "clinfonce", ours))
+        yield loss_row(n, "clinfonce", ours)
         needed = DENSE_MATRICES * 4 * n**2
         if (torch.cuda.mem_get_info()[0] if ON_GPU else 2**30) > needed:
-            rows.append(loss_row(n, "supcontrast", supcontrast))
-    return rows
+            yield loss_row(n, "supcontrast", supcontrast)
+
+
+def loop_rows(model: tuple, epochs: int) -> Iterator[dict[str, object]]:
+    """The product's loop, from images in memory to the end of an epoch; the last of some."""
+    try:
+        from clinfonce.config import TrialSpec
+    except ImportError as error:
+        print(f"left out, the loop: {error}", flush=True)
+        return
+    from clinfonce.training.images import ImageSource
+    from clinfonce.training.loop import Pretraining
+
+    name, side, stem, batch = model
+    n = (50_000 if side <= 32 else 8_192) if ON_GPU else 16
+    trial = TrialSpec.model_validate(
+        {
+            "augmentation": "simclr",
+            "encoder": {"name": name} | ({} if stem is None else {"stem": stem}),
+            "sampler": {"batch_size": batch, "images_per_cluster": min(CLUSTER, batch)},
+            "optimizer": {"name": "sgd", "learning_rate": 0.01},
+            "precision": "bfloat16",
+            "epochs": epochs,
+        }
+    )
+    images = np.random.default_rng(0).integers(0, 256, (n, 3, side, side), dtype=np.uint8)
+    training = Pretraining(
+        trial,
+        ImageSource(images, np.arange(n), DEVICE),
+        np.arange(n) // CLUSTER,
+        image_shape=(3, side, side),
+        device=DEVICE,
+    )
+    last = [*training.epochs()][-1]
+    yield {
+        "what": "loop",
+        "compiled": False,
+        **described(model),
+        "images_per_s": round(last.images / last.seconds, 1),
+        "data_wait_share": round(last.data_seconds / last.seconds, 4),
+    }
+
+
+def kmeans_rows() -> Iterator[dict[str, object]]:
+    for n, d, k in KMEANS:
+        generator = torch.Generator().manual_seed(0)
+        centres = torch.randn(k, d, generator=generator)
+        owners = torch.randint(0, k, (n,), generator=generator)
+        points = (centres[owners] + 1.5 * torch.randn(n, d, generator=generator)).to(DEVICE)
+        taken = seconds(lambda p=points, k=k: from_kmeans(p, k, n_init=1, max_iter=20), 3)
+        yield {"what": "k-means", "n": n, "d": d, "k": k, "milliseconds": round(1000 * taken, 3)}
+
+
+def probe_rows() -> Iterator[dict[str, object]]:
+    n, d, classes = PROBE
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, classes, (n + n // 5,), generator=generator)
+    centres = torch.randn(classes, d, generator=generator)
+    x = centres[labels] + 4.0 * torch.randn(len(labels), d, generator=generator)
+    x, labels = x.to(DEVICE), labels.to(DEVICE)
+    taken = seconds(
+        lambda: linear_probe(x[:n], labels[:n], x[n:], labels[n:], n_classes=classes), 3
+    )
+    milliseconds = round(1000 * taken, 3)
+    yield {"what": "linear probe", "n": n, "d": d, "k": classes, "milliseconds": milliseconds}
 
 
 def machine() -> dict[str, object]:
@@ -232,25 +306,35 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one repetition of each")
     options = parser.parse_args()
     started = time.perf_counter()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
     rate = matrix_rate()
     rows = [{"what": "matrix product, bfloat16", "tera_operations_per_s": round(rate, 3)}]
-    rows += loss_rows()
-    models = [(m, False) for m in (MODELS if ON_GPU else SMALL_MODELS)]
-    models += [(m, True) for m in MODELS] if ON_GPU else []
-    for model, compiled in models:
-        if time.perf_counter() - started > options.budget:
-            print(f"left out for time: {model}, compiled {compiled}", flush=True)
-            continue
-        rows.append(training_row(model, compiled, rate, options.quick))
-        print(rows[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*columns, *machine()])
-        writer.writeheader()
-        writer.writerows({**row, **machine()} for row in rows)
+
+    def step_rows(model: tuple, compiled: bool) -> Iterator[dict[str, object]]:
+        yield training_row(model, compiled, rate, options.quick)
+
+    # The last ones take longest, most of it for compiling.
+    jobs = [
+        loss_rows(),
+        kmeans_rows(),
+        probe_rows(),
+        *(step_rows(model, False) for model in MODELS),
+        *(loop_rows(model, 1 if options.quick else 3) for model in LOOPS),
+        *(step_rows(model, True) for model in COMPILED),
+    ]
+    try:
+        for row in itertools.chain.from_iterable(jobs):
+            rows.append(row)
+            print(row, flush=True)
+            if time.perf_counter() - started > options.budget:
+                print("the rest is left out for time", flush=True)
+                break
+    finally:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        with options.out.open("w", newline="") as file:
+            writer = csv.DictWriter(file, [*columns, *machine()])
+            writer.writeheader()
+            writer.writerows({**row, **machine()} for row in rows)
     print(f"{options.out}: {len(rows)} rows in {time.perf_counter() - started:.0f} s")
 
 

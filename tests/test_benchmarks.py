@@ -36,7 +36,7 @@ def test_the_gpu_s_benchmark_runs_without_a_gpu_and_without_ray(tmp_path):
     run("-c", code)
     rows = rows_of(out)
     kinds = {row["what"] for row in rows}
-    assert kinds == {"matrix product, bfloat16", "loss", "step"}
+    assert kinds == {"matrix product, bfloat16", "loss", "k-means", "linear probe", "step"}
     steps = [row for row in rows if row["what"] == "step"]
     phases = ("augment", "forward", "loss", "backward", "optimizer")
     assert all(float(step[f"{phase}_ms"]) > 0 for step in steps for phase in phases)
