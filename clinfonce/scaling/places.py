@@ -3,7 +3,8 @@
 Trials are let in one after the other, in their order, as long as there is room for all their
 workers. So a trial with many workers is never overtaken for ever by trials with one, whatever was
 let in has the resources it needs, and nobody holds a part of what he needs and waits for the rest.
-Machines may be lost afterwards, or come late; then nobody keeps resources that he does not use.
+Machines may be lost afterwards, or come late, or somebody else's work may be on them; so nobody
+keeps resources for long that he does not use.
 """
 
 import time
@@ -14,6 +15,7 @@ from typing import Protocol
 from clinfonce.scaling.capacity import Capacity
 
 _GRACE = 2.0  # seconds that what is idle may stay while there is too little room
+_REST = 60.0  # seconds that it may stay at all: others may have taken what this sweep counts on
 
 
 class Group(Protocol):
@@ -55,6 +57,7 @@ class Places:
     _idle: dict[str, tuple[Group, float]] = field(default_factory=dict)  # by name; since when
     _ending: list[Group] = field(default_factory=list)
     _short_since: float | None = None
+    _kept_since: float | None = None
     _refused: int = 0  # workers of the trial that is the next to be let in
 
     def take(self, identity: str, workers: int) -> bool:
@@ -89,22 +92,21 @@ class Places:
             self._idle[group.name] = group, time.monotonic()
 
     def make_room(self, kept: int) -> bool:
-        """End groups that are idle while the machines that are there do not hold all trials let in.
+        """End groups that are idle for long, or while the machines lack room for trials let in.
 
         Args:
             kept: places of trials that ended, which Ray Tune keeps for later.
 
         Returns:
-            Whether a group may be waiting for room, so that nobody else should keep any.
+            Whether it should not keep them any longer.
         """
         now = time.monotonic()
-        if self._taken() + kept <= self.capacity.present:
-            self._short_since = None
-            return False
-        if self._short_since is None:
-            self._short_since = now
-        self._end_idle_groups(since=now - _GRACE)
-        return bool(self._working) and now - self._short_since >= _GRACE
+        is_short = self._taken() + kept > self.capacity.present
+        self._short_since = _since(self._short_since, is_short, now)
+        self._kept_since = _since(self._kept_since, kept > 0, now)
+        self._end_idle_groups(since=now - (_GRACE if is_short else _REST))
+        lacks = bool(self._working) and _lasts(self._short_since, _GRACE, now)
+        return lacks or _lasts(self._kept_since, _REST, now)
 
     @property
     def wanted(self) -> int:
@@ -150,3 +152,14 @@ class Places:
                 group.close()
                 self._ending.append(group)
                 del self._idle[name]
+
+
+def _since(before: float | None, holds: bool, now: float) -> float | None:
+    """Since when something holds."""
+    if not holds:
+        return None
+    return now if before is None else before
+
+
+def _lasts(since: float | None, seconds: float, now: float) -> bool:
+    return since is not None and now - since >= seconds

@@ -17,7 +17,7 @@ import yaml
 from clinfonce.config import SweepSpec
 from clinfonce.errors import InputError
 from clinfonce.experiment import run_trial
-from clinfonce.scaling import waiting
+from clinfonce.scaling import places, waiting
 from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 from tests.scaling.sweeps import (
     Quiet,
@@ -216,6 +216,24 @@ def test_a_sweep_says_what_it_waits_for_and_goes_on_once_it_is_there(
         (row["status"], row["epochs_run"]) for row in reproducible(tmp_path / "results")["trials"]
     ]
     assert outcomes == [("complete", 3)] * 2
+
+
+def test_a_sweep_gets_through_beside_another_job(undisturbed, tmp_path, monkeypatch):
+    """It counts on four CPUs, of which the other job has two."""
+    monkeypatch.setattr(places, "_REST", 3.0)
+    code = (
+        "import ray, time; from ray.util import placement_group; ray.init(log_to_driver=False); "
+        "ray.get(placement_group([{'CPU': 1}] * 2).ready()); print('there', flush=True); "
+        "time.sleep(900)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        try:
+            assert b"there" in other.stdout.readline()
+            sweep(tmp_path / "results")
+            assert other.poll() is None
+        finally:
+            other.kill()
+    assert reproducible(tmp_path / "results") == reproducible(undisturbed[0])
 
 
 class KillsKept(Quiet):

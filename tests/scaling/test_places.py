@@ -154,6 +154,25 @@ class TestWhenMachinesAreLost:
         assert not places.make_room(kept=0)
 
 
+def test_what_is_idle_for_long_is_given_back_since_others_may_be_on_the_machines(
+    places, groups, monkeypatch
+):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    places.take("idle", 2)
+    places.give_back("idle")
+    for now[0] in (1.0, 50.0):
+        assert not places.make_room(kept=1)
+        assert not groups[0].is_closed
+    now[0] = 60.0
+    assert not places.make_room(kept=1)
+    assert groups[0].is_closed
+    now[0] = 61.0
+    assert places.make_room(kept=1)
+    assert not places.make_room(kept=0)
+    assert not places.make_room(kept=1)  # by now it is another
+
+
 def test_a_trial_whose_process_died_has_its_places_still(places, groups):
     places.take("pair", 2)
     places.take("alone", 1)
