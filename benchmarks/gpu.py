@@ -99,8 +99,10 @@ class Step:
         encoder = build_encoder(name, channels=3, image_size=side, stem=stem)
         head = ProjectionHead(encoder.feature_dim, 2048, DIM)
         self.parts = torch.nn.Sequential(encoder, head).to(DEVICE)
-        torch._dynamo.reset()
-        self.model = torch.compile(self.parts, dynamic=False) if compiled else self.parts
+        self.model: torch.nn.Module = self.parts
+        if compiled:  # for its own sizes, as the loop does
+            torch._dynamo.reset()
+            self.model = torch.compile(self.parts, dynamic=False)
         self.policy, self.batch, self.side = Policy.named("simclr"), batch, side
         self.images = torch.randint(0, 256, (batch, 3, side, side), dtype=torch.uint8).to(DEVICE)
         self.clusters = (torch.arange(batch) // CLUSTER).repeat(2).to(DEVICE)

@@ -23,7 +23,7 @@ def compiled(network: nn.Module, *sizes: int) -> nn.Module:
     global _last
     parameters = tuple((name, p.shape, p.device) for name, p in network.named_parameters())
     key = type(network), parameters, sizes
-    if key != _last:
+    if _last is not None and key != _last:
         torch._dynamo.reset()
         _last = key
     return cast(nn.Module, torch.compile(network, dynamic=False))
