@@ -38,7 +38,7 @@ from clinfonce.models import ProjectionHead, build_encoder
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 ON_GPU = DEVICE.type == "cuda"
-CLUSTER, DIM, TEMPERATURE, DENSE_MATRICES = 8, 128, 0.1, 14
+CLUSTER, DIM, TEMPERATURE, DENSE_MATRICES = 8, 128, 0.1, 8
 
 # encoder, pixels, stem, images a batch; a batch of 256 images is 512 views
 ON_A_GPU = [

@@ -72,11 +72,17 @@ class Parameters:
         first = fits.byte().argmax(1, keepdim=True)
         chosen = proposals.gather(2, first.expand(2, -1, -1))[..., 0]  # (2, 2n)
         largest = min(max(width / height, ratio[0]), ratio[1]) * height / width
-        sizes = chosen.new_tensor([[min(1, largest)], [min(1, 1 / largest)]])
         found = fits.any(1)
-        sizes = torch.where(found, chosen, sizes).clamp_(max=1)
+        central = min(1.0, largest), min(1.0, 1 / largest)
+        either = [torch.where(found, *each) for each in zip(chosen, central, strict=True)]
+        sizes = torch.stack(either).clamp_(max=1)
         places = torch.stack((self["crop_x"], self["crop_y"])).masked_fill(~found, 0.5)
         return torch.cat((places * (1 - sizes), sizes)).T
+
+    def whole_images(self) -> Tensor:
+        """Return the boxes (2n, 4) of all of each image, as `crop_boxes`."""
+        corner = self.values.new_zeros(2 * len(self), 2)
+        return torch.cat((corner, corner + 1), 1)
 
     def erase_boxes(self) -> Tensor:
         """Return the erased boxes (2n, 4): left, top, width, height, as fractions of the view."""

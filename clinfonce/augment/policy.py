@@ -185,8 +185,7 @@ class Policy:
         plan: dict[str, Tensor] = {}
         moves = self.flip or self.rotation or self.shear or self.shift or self.zoom != (1.0, 1.0)
         if self._crops or moves or (height, width) != (h, w):
-            whole = p.values.new_tensor([0.0, 0, 1, 1]).expand(2 * len(p), 4)
-            boxes = p.crop_boxes(h, w, self.crop_ratio) if self._crops else whole
+            boxes = p.crop_boxes(h, w, self.crop_ratio) if self._crops else p.whole_images()
             if self._is_separable(h, w, height, width):
                 left, top, across, down = stretches(p, boxes).unbind(1)
                 plan["rows"] = pixels.centres(top, down, h, height)

@@ -44,7 +44,10 @@ class Orphans:
             and set(group.creator_actor_id) != {0xFF}  # else a driver's own
         ]
         if groups:
-            jobs = map(JobTableData.FromString, accessor.get_job_table())
+            table = accessor.get_job_table(  # without asking each job's driver
+                skip_submission_job_info_field=True, skip_is_running_tasks_field=True
+            )
+            jobs = map(JobTableData.FromString, table)
             ended = {job.job_id for job in jobs if job.is_dead} | {self._job}
             for group in groups:
                 if group.creator_job_id in ended and _is_dead(accessor, group.creator_actor_id):

@@ -92,6 +92,7 @@ class Pretraining:
         self._workers = Workers.of()
         self._policy = Policy.named(spec.augmentation)
         self._use(clusters[None])
+        self._image_shape = image_shape
         channels, height, _ = image_shape
         n_clusters = int(clusters.max()) + 1
         model = build_model(spec, channels=channels, image_size=height, n_clusters=n_clusters).to(
@@ -170,7 +171,8 @@ class Pretraining:
         if not self.spec.compile:
             return running
         sampler = self.spec.sampler
-        return compiled(running, len(self._source), sampler.batch_size, sampler.chunk or 0)
+        sizes = len(self._source), sampler.batch_size, sampler.chunk, *self._image_shape
+        return compiled(running, self.spec.precision, *sizes)
 
     def _use(self, clusters: NDArray[np.int64]) -> None:
         """Train on these clusters from now on: int64 (m, n), of which the first draw batches."""
