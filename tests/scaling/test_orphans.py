@@ -6,6 +6,7 @@ import time
 import pytest
 import ray
 from ray._private.grpc_utils import init_grpc_channel
+from ray._private.state import state
 from ray.core.generated.common_pb2 import PlacementGroupSpec
 from ray.core.generated.gcs_service_pb2 import CreatePlacementGroupRequest
 from ray.core.generated.gcs_service_pb2_grpc import PlacementGroupInfoGcsServiceStub
@@ -31,47 +32,47 @@ class Reserves:
         return self.group.id.hex()
 
 
-def test_what_a_dead_actor_reserved_is_given_back_and_nothing_else(monkeypatch):
+@pytest.fixture
+def cluster(monkeypatch):
+    monkeypatch.setattr(orphans, "_PAUSE", 0.0)
     with ray_cluster(3) as cluster:
         ray.init(cluster.address, log_to_driver=False)
-        try:
-            own = placement_group([{"CPU": 1}])
-            ray.get(own.ready())
-            actor = ray.remote(num_cpus=0)(Reserves)
-            dying, living = actor.remote(), actor.remote()
-            left, kept = ray.get([dying.its_id.remote(), living.its_id.remote()])
-            monkeypatch.setattr(orphans, "_PAUSE", 0.0)
-            looks = Orphans()
-            looks.remove()
-            assert states(left, kept, own.id.hex()) == ["CREATED"] * 3
-            ray.kill(dying)
-            with pytest.raises(ray.exceptions.ActorDiedError):
-                ray.get(dying.its_id.remote())
-            looks.remove()
-            assert states(left, kept, own.id.hex()) == ["REMOVED", "CREATED", "CREATED"]
-        finally:
-            ray.shutdown()
-
-
-def test_what_a_dead_actor_reserves_is_given_back_after_its_job_too(monkeypatch):
-    """Ray itself leaves it, with the creator taken for alive, for as long as the cluster runs."""
-    monkeypatch.setattr(orphans, "_PAUSE", 0.0)
-    with ray_cluster(2) as cluster:
-        ray.init(cluster.address, log_to_driver=False)
-        dying = ray.remote(num_cpus=0)(Reserves).remote()
-        ray.get(dying.its_id.remote())
-        ray.kill(dying)
-        with pytest.raises(ray.exceptions.ActorDiedError):
-            ray.get(dying.its_id.remote())
-        late = reserve_as(dying, cluster.address)
+        yield cluster
         ray.shutdown()
-        ray.init(cluster.address, log_to_driver=False)
-        try:
-            assert states(late) == ["CREATED"]
-            Orphans().remove()
-            assert states(late) == ["REMOVED"]
-        finally:
-            ray.shutdown()
+
+
+def kill(actor):
+    """Returns once Ray knows of the death."""
+    ray.kill(actor)
+    while state.actor_table(actor._actor_id.hex())["State"] != "DEAD":
+        time.sleep(0.05)
+
+
+def test_what_a_dead_actor_reserved_is_given_back_and_nothing_else(cluster):
+    own = placement_group([{"CPU": 1}])
+    ray.get(own.ready())
+    actor = ray.remote(num_cpus=0)(Reserves)
+    dying, living = actor.remote(), actor.remote()
+    left, kept = ray.get([dying.its_id.remote(), living.its_id.remote()])
+    looks = Orphans()
+    looks.remove()
+    assert states(left, kept, own.id.hex()) == ["CREATED"] * 3
+    kill(dying)
+    looks.remove()
+    assert states(left, kept, own.id.hex()) == ["REMOVED", "CREATED", "CREATED"]
+
+
+def test_what_a_dead_actor_reserves_is_given_back_after_its_job_too(cluster):
+    """Ray itself leaves it, with the creator taken for alive, for as long as the cluster runs."""
+    dying = ray.remote(num_cpus=0)(Reserves).remote()
+    ray.get(dying.its_id.remote())
+    kill(dying)
+    late = reserve_as(dying, cluster.address)
+    ray.shutdown()
+    ray.init(cluster.address, log_to_driver=False)
+    assert states(late) == ["CREATED"]
+    Orphans().remove()
+    assert states(late) == ["REMOVED"]
 
 
 def reserve_as(actor, address):

@@ -74,8 +74,8 @@ def test_a_process_killed_at_random_steps_ends_with_the_same_bits(tmp_path):
         f"from {__name__} import main; main({str(tmp_path)!r})",
     )
     root = Path(__file__).parents[2]
-    for _ in range(2):
-        target = draw.randint(steps_done(checkpoint) + 1, STEPS - 40)
+    for last in (60, STEPS - 40):
+        target = draw.randint(min(steps_done(checkpoint) + 1, last), last)
         process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
         while steps_done(checkpoint) < target:
             assert process.poll() is None, f"ended before step {target}, seed {seed}"
