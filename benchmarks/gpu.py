@@ -2,13 +2,13 @@
 
     python benchmarks/gpu.py --out benchmarks/results/gpu.csv
 
-Needs PyTorch and this package's folder alone: neither Ray nor the readers of specifications; where
-the latter are, the loop itself is timed too. A training step is what the loop does: uint8 images on
-the device, two views, encoder and projection head under bfloat16 autocast, Cl-InfoNCE in float32,
-the optimiser. Rates are of images (two views each) with nothing waiting between steps; phases are
-timed one after another with the device drained in between, so their sum is somewhat more than a
-step. The share is operations of the encoder, forward and backward, over what the device does in a
-large bfloat16 product. The dense loss is Eq. 2 of Khosla et al. 2020 as in the authors' code.
+Needs PyTorch, NumPy and this package's folder alone: neither Ray nor the readers of specifications;
+where the latter are, the loop itself is timed too. A training step is what the loop does: uint8
+images on the device, two views, encoder and projection head under bfloat16 autocast, Cl-InfoNCE in
+float32, the optimiser. Rates are of images (two views each) with nothing waiting between steps;
+phases are timed one after another with the device drained in between, so their sum is somewhat more
+than a step. The share is operations of the encoder, forward and backward, over what the device does
+in a large bfloat16 product. The dense loss is Eq. 2 of Khosla et al. 2020 as in the authors' code.
 k-means is one start of 20 iterations at most. On a CPU the sizes are small, and the figures only
 show that everything runs.
 """
