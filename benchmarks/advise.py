@@ -22,12 +22,12 @@ import numpy as np
 from clinfonce import data
 from clinfonce.advice.bits import Labelled
 from clinfonce.advice.search import expected_gain
-from clinfonce.clustering_sources import build_clustering, labelled_part, labels_of
 from clinfonce.config import ClusteringSpec
 from clinfonce.data import TRAIN
 from clinfonce.results import Results, Store
-from clinfonce.results._statistics import spearman
-from clinfonce.results.gain import fit_gain, gain_points
+from clinfonce.results.analysis.gain import fit_gain, gain_points
+from clinfonce.results.analysis.statistics import spearman
+from clinfonce.trial.clusterings import build_clustering, labelled_part, labels_of
 
 METRIC = "test_linear_top1_5"
 NEAR = 0.01  # a point of accuracy

@@ -15,8 +15,8 @@ import numpy as np
 
 from clinfonce import data
 from clinfonce.config import TrialSpec, trial_id
-from clinfonce.experiment import run_trial
 from clinfonce.results import Store
+from clinfonce.trial.run import run_trial
 
 TOP_KS = (2, 3, 5, 8, 12)
 KS = (5, 10, 20, 40, 80)

@@ -27,9 +27,10 @@ from claims_rows import (
 )
 from scipy.stats import t as student
 
-from clinfonce.results import _statistics, figures
-from clinfonce.results._clusterings import ClusteringRow
-from clinfonce.results._statistics import Interval
+from clinfonce.results.analysis import statistics as _statistics
+from clinfonce.results.analysis.averages import ClusteringRow
+from clinfonce.results.analysis.statistics import Interval
+from clinfonce.results.report import figures
 
 PAGE, IMAGES = Path("docs/claims.md"), Path("docs/images")
 INFONCE, SUPCON, KMEANS, PCL = "InfoNCE", "SupCon", "k-means Cl-InfoNCE", "PCL"

@@ -24,10 +24,11 @@ import PIL
 import pyarrow
 from PIL import Image
 
-from clinfonce.data import load, prepare_folder, shards
-from clinfonce.data._decode import decode
-from clinfonce.data.images import PackedImages, Shard
-from clinfonce.data.places import Place
+from clinfonce.data import load, prepare_folder
+from clinfonce.data.image_files.decode import decode
+from clinfonce.data.storage import shards
+from clinfonce.data.storage.images import PackedImages, Shard
+from clinfonce.data.storage.places import Place
 
 CASES = [(32, "raw"), (64, "raw"), (224, "encoded")]  # pixels a side, how they are kept
 SIDE = 256  # of the files

@@ -31,10 +31,10 @@ import pyarrow as pa
 
 from clinfonce.results import Results, Store
 from clinfonce.results import open as open_results
-from clinfonce.results._parquet import parquet_bytes
-from clinfonce.results._rows import to_table
-from clinfonce.results.schema import ACCURACIES
-from clinfonce.results.store import _MOST_SINGLE
+from clinfonce.results.store.parquet import parquet_bytes
+from clinfonce.results.store.rows import to_table
+from clinfonce.results.store.schema import ACCURACIES
+from clinfonce.results.store.store import _MOST_SINGLE
 
 CLUSTERINGS = 40
 COLUMNS = ["trial_id", "clustering", "test_linear_top1_5", "val_linear_top1_5", "seconds"]

@@ -28,7 +28,7 @@ from ray._raylet import Config
 from ray.cluster_utils import Cluster
 
 from clinfonce import results
-from clinfonce.results.schema import TABLES
+from clinfonce.results.store.schema import TABLES
 
 SWEEP = """
 name: soak

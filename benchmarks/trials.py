@@ -28,10 +28,10 @@ import torch
 import torch.distributed as dist
 
 from clinfonce.config import SweepSpec
-from clinfonce.experiment import TrialResult, check_trial
-from clinfonce.rows import describe_clustering, describe_outcome, describe_trial
 from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 from clinfonce.training.loop import Epoch
+from clinfonce.trial.rows import describe_clustering, describe_outcome, describe_trial
+from clinfonce.trial.run import TrialResult, check_trial
 
 
 def train(seconds):

@@ -14,7 +14,7 @@ _HOMES = {
     "InputError": "clinfonce.errors",
     "cl_infonce": "clinfonce.losses",
     "encode": "clinfonce.evaluation",
-    "load_encoder": "clinfonce.training.checkpoint",
+    "load_encoder": "clinfonce.models.saved",
     "measure": "clinfonce.information",
     "two_views": "clinfonce.augment",
 }

@@ -123,7 +123,7 @@ def test_the_table_of_the_documentation_is_that_of_the_results():
 
 def test_advice_is_measured_on_a_table_of_accuracies():
     from clinfonce.data import TRAIN, attributes, load
-    from clinfonce.results.gain import fit_gain, read_points
+    from clinfonce.results.analysis.gain import fit_gain, read_points
 
     table = load("digits")
     values = attributes(table, table.rows(TRAIN), names=["even", "loop", "ink", "slant"])

@@ -9,12 +9,19 @@ import numpy as np
 from clinfonce.advice.bits import Bits, IntArray, Labelled
 from clinfonce.advice.candidates import attribute_names, build, specifications
 from clinfonce.advice.search import Found, search_subsets
-from clinfonce.clustering_sources import labelled_part, labels_of
 from clinfonce.clusterings import from_attributes
 from clinfonce.data import TRAIN, UNLABELLED, ImageTable, attributes
 from clinfonce.errors import InputError
-from clinfonce.results.gain import GainFit, Point, end_points, fit_gain, gain_points, read_points
-from clinfonce.results.query import Results
+from clinfonce.results.analysis.gain import (
+    GainFit,
+    Point,
+    end_points,
+    fit_gain,
+    gain_points,
+    read_points,
+)
+from clinfonce.results.sql.query import Results
+from clinfonce.trial.clusterings import labelled_part, labels_of
 
 _DRAWS = 2_000  # of a candidate's gain
 _INTERVAL = (2.5, 97.5)  # percentiles

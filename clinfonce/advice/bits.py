@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinfonce.information import entropy, measure
-from clinfonce.results.gain import useful_bits
+from clinfonce.results.analysis.gain import useful_bits
 
 IntArray = NDArray[np.int64]
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from clinfonce.clustering_sources import build_clustering
 from clinfonce.clusterings import Clustering
 from clinfonce.config import ClusteringSpec
 from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError
+from clinfonce.trial.clusterings import build_clustering
 
 # k-means of the pixels, where it takes seconds.
 _PIXELS = 30_000_000  # in all training images

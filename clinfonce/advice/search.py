@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clinfonce.advice.bits import Bits, Labelled
 from clinfonce.clusterings.attributes import combine
-from clinfonce.results.gain import GainFit
+from clinfonce.results.analysis.gain import GainFit
 
 IntArray = NDArray[np.int64]
 

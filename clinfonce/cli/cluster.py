@@ -25,21 +25,21 @@ def add_commands(commands: Any) -> None:
 
 
 def _cluster_up(arguments: argparse.Namespace) -> int:
-    from clinfonce.scaling import cluster
+    from clinfonce.scaling.cluster import launcher
 
-    cluster.start(arguments.file, show_progress)
+    launcher.start(arguments.file, show_progress)
     return 0
 
 
 def _cluster_down(arguments: argparse.Namespace) -> int:
-    from clinfonce.scaling import cluster
+    from clinfonce.scaling.cluster import launcher
 
-    cluster.stop(arguments.file)
+    launcher.stop(arguments.file)
     return 0
 
 
 def _cluster_stop(arguments: argparse.Namespace) -> int:
-    from clinfonce.scaling import cluster
+    from clinfonce.scaling.cluster import launcher
 
-    cluster.stop_sweep(arguments.file, arguments.sweep)
+    launcher.stop_sweep(arguments.file, arguments.sweep)
     return 0

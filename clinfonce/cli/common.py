@@ -30,7 +30,7 @@ def add_command(
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table on stdout."""
-    from clinfonce.display import write_rows
+    from clinfonce.cli.display import write_rows
 
     write_rows(sys.stdout, names, rows)
 

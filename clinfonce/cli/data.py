@@ -68,7 +68,7 @@ def add_commands(commands: Any) -> None:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     from clinfonce import data
-    from clinfonce.display import PackingDisplay
+    from clinfonce.cli.display import PackingDisplay
 
     with PackingDisplay(sys.stderr) as display:
         made = data.prepare(
@@ -119,7 +119,7 @@ def _print_columns(columns: Any) -> None:
 
 
 def _clusterings(arguments: argparse.Namespace) -> int:
-    from clinfonce.preview import preview
+    from clinfonce.trial.preview import preview
 
     found = preview(arguments.spec)
     if arguments.json:
@@ -158,7 +158,7 @@ def _clusterings_row(one: Any) -> list[Any]:
 
 
 def _information(arguments: argparse.Namespace) -> int:
-    from clinfonce.column_information import measure_columns
+    from clinfonce.information.columns import measure_columns
 
     found = measure_columns(
         arguments.table,

@@ -23,7 +23,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _views(arguments: argparse.Namespace) -> int:
-    from clinfonce.views import views
+    from clinfonce.trial.views import views
 
     path = views(arguments.spec, arguments.policy, arguments.data, arguments.out)
     print(json.dumps(str(path)) if arguments.json else path)
@@ -31,7 +31,7 @@ def _views(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from clinfonce.export import export_encoder
+    from clinfonce.models.export import export_encoder
 
     path = export_encoder(arguments.results, arguments.trial, arguments.out)
     print(json.dumps(str(path)) if arguments.json else path)

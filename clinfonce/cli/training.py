@@ -36,14 +36,14 @@ def _sweep(arguments: argparse.Namespace) -> int:
     if arguments.address:
         os.environ["RAY_ADDRESS"] = arguments.address
     if address := os.environ.get("RAY_ADDRESS"):
-        from clinfonce.scaling.address import check_address
+        from clinfonce.scaling.connection.address import check_address
 
         os.environ["RAY_ADDRESS"] = check_address(address)  # before anything is written
     return _run_sweep(arguments, sweep)
 
 
 def _run_sweep_there(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
-    from clinfonce.scaling.cluster import run_sweep_there
+    from clinfonce.scaling.cluster.launcher import run_sweep_there
 
     text = Path(arguments.spec).read_text(encoding="utf-8")
     place, home = Path(arguments.cluster), arguments.results
@@ -59,8 +59,8 @@ def _run_sweep_there(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
 
 
 def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
-    from clinfonce.display import SweepDisplay
-    from clinfonce.scaling.session import terminal_apart
+    from clinfonce.cli.display import SweepDisplay
+    from clinfonce.scaling.connection.session import terminal_apart
     from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 
     home = arguments.results
@@ -86,7 +86,7 @@ def _pretrain(arguments: argparse.Namespace) -> int:
     )
     if experiment.trial.workers > 1:
         return _run_sweep(arguments, SweepSpec.of_one_trial(experiment))
-    from clinfonce.single import pretrain
+    from clinfonce.trial.single import pretrain
 
     def show(epoch: Any) -> None:
         if epoch.val_knn is not None:

@@ -5,9 +5,9 @@
 ((1797, 1, 8, 8), 10)
 """
 
-from clinfonce.data.datasets import DATASETS, load, prepare
-from clinfonce.data.folder import Prepared, prepare_folder
 from clinfonce.data.hierarchy import root_paths
+from clinfonce.data.prepared.folder import Prepared, prepare_folder
+from clinfonce.data.registry import DATASETS, load, prepare
 from clinfonce.data.split import stratified_split
 from clinfonce.data.table import (
     SPLIT_NAMES,

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from clinfonce.data.images import PackedImages
+from clinfonce.data.storage.images import PackedImages
 from clinfonce.errors import InputError, unknown_name
 
 TRAIN, VALIDATION, TEST = 0, 1, 2

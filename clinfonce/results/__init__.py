@@ -3,13 +3,13 @@
 Nothing here needs PyTorch or Ray.
 """
 
-from clinfonce.results.importance import Importance, attribute_importance
-from clinfonce.results.output import write_table
-from clinfonce.results.page import figure_files, report
-from clinfonce.results.ped_anova import Share, ped_anova
-from clinfonce.results.query import Results, open_results
-from clinfonce.results.relation import QUANTITIES, Relation, relate
-from clinfonce.results.store import Store
+from clinfonce.results.analysis.importance import Importance, attribute_importance
+from clinfonce.results.analysis.ped_anova import Share, ped_anova
+from clinfonce.results.analysis.relation import QUANTITIES, Relation, relate
+from clinfonce.results.report.page import figure_files, report
+from clinfonce.results.sql.output import write_table
+from clinfonce.results.sql.query import Results, open_results
+from clinfonce.results.store.store import Store
 
 open = open_results
 

@@ -12,20 +12,20 @@ from clinfonce import data
 from clinfonce.config import Fleet, SweepSpec, TrialSpec, read_fleet
 from clinfonce.data import ImageTable
 from clinfonce.errors import InputError, RunError, unknown_name
-from clinfonce.experiment import check_trial, find_device, run_trial
 from clinfonce.files import Folder
-from clinfonce.results.schema import TABLES
-from clinfonce.results.store import Store
-from clinfonce.rows import Row
-from clinfonce.scaling.capacity import Capacity, Share, machines
-from clinfonce.scaling.conductor import conduct
-from clinfonce.scaling.group import Group
-from clinfonce.scaling.leftovers import forget_sweep, remove_checkpoints_of_stopped
-from clinfonce.scaling.places import Places
-from clinfonce.scaling.record import enter_sweep
-from clinfonce.scaling.session import Interruption, joins_cluster, ray_session
-from clinfonce.scaling.state import Progress, SweepState
-from clinfonce.scaling.worker import RunTrial, Setting
+from clinfonce.results.store.schema import TABLES
+from clinfonce.results.store.store import Store
+from clinfonce.scaling.bookkeeping.cleanup import forget_sweep, remove_checkpoints_of_stopped
+from clinfonce.scaling.bookkeeping.specification import register_sweep
+from clinfonce.scaling.bookkeeping.state import Progress, SweepState
+from clinfonce.scaling.connection.session import Interruption, joins_cluster, ray_session
+from clinfonce.scaling.execution.capacity import Capacity, WorkerResources, machines
+from clinfonce.scaling.execution.placement import Placement
+from clinfonce.scaling.execution.tune_loop import run_with_tune
+from clinfonce.scaling.execution.worker import RunTrial, Setting
+from clinfonce.scaling.execution.worker_group import WorkerGroup
+from clinfonce.trial.rows import Row
+from clinfonce.trial.run import check_trial, find_device, run_trial
 
 
 def prepare_sweep(
@@ -51,7 +51,7 @@ def prepare_sweep(
     store = Store.create(home)
     if fresh:
         forget_sweep(store, sweep.name)
-    enter_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
+    register_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
     return table, store
 
 
@@ -85,7 +85,7 @@ def run_sweep(
                 tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch,
                 ray_session(dashboard=_most_workers(sweep) > 1) as interruption,
             ):
-                _conduct(state, home, run, progress, interruption, Path(scratch))
+                _run_trials(state, home, run, progress, interruption, Path(scratch))
     finally:
         state.close()
     if state.broken is not None:
@@ -101,7 +101,7 @@ def run_sweep(
     return state.plan.rows
 
 
-def _conduct(
+def _run_trials(
     state: SweepState,
     home: str | os.PathLike[str],
     run: RunTrial,
@@ -111,15 +111,17 @@ def _conduct(
 ) -> None:
     # A Ray started here does not grow, whatever cluster this machine is the head of.
     growth = read_fleet() if joins_cluster() else Fleet()
-    share = _share_of_a_worker(state.sweep, growth)
-    _check_device(state.sweep, share)
-    capacity = Capacity(share, growth)
+    per_worker = _share_of_a_worker(state.sweep, growth)
+    _check_device(state.sweep, per_worker)
+    capacity = Capacity(per_worker, growth)
     capacity.check(_most_workers(state.sweep))
     if line := _unused_room(state.sweep, capacity.workers):
         progress.say(line)
     setting = ray.put(Setting(ray.put(state.table), state.sweep.name, Folder.at(home).place, run))
-    places = Places(capacity, partial(Group, share=share, setting=setting, scratch=scratch))
-    conduct(state, places, share, setting, scratch, interruption)
+    placement = Placement(
+        capacity, partial(WorkerGroup, per_worker=per_worker, setting=setting, scratch=scratch)
+    )
+    run_with_tune(state, placement, per_worker, setting, scratch, interruption)
 
 
 def _unused_room(sweep: SweepSpec, workers: int) -> str | None:
@@ -146,22 +148,22 @@ def _check_metric(sweep: SweepSpec) -> None:
         raise InputError(unknown_name("metric", sweep.metric, known))
 
 
-def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> Share:
+def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> WorkerResources:
     """What a worker takes; GPUs where a machine has any, unless the sweep says how many."""
     gpus = sweep.resources.gpus
     if gpus is None:
         kinds = [*machines(), *growth.machines]
         gpus = 1.0 if any(kind.get("GPU") for kind in kinds) else 0.0
-    return Share(sweep.resources.cpus, gpus, sweep.resources.min_workers)
+    return WorkerResources(sweep.resources.cpus, gpus, sweep.resources.min_workers)
 
 
-def _check_device(sweep: SweepSpec, share: Share) -> None:
+def _check_device(sweep: SweepSpec, per_worker: WorkerResources) -> None:
     """Refuse at once what every machine would refuse.
 
     Raises:
         InputError: a trial wants a GPU, and no worker gets one.
     """
-    if share.gpus or "cuda" not in _values(sweep, "device"):
+    if per_worker.gpus or "cuda" not in _values(sweep, "device"):
         return
     if sweep.resources.gpus is None:
         why = "no machine of the Ray cluster has a GPU: use cpu or auto"

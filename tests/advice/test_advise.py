@@ -71,7 +71,7 @@ def test_a_noisy_attribute_is_told_from_a_useful_one_by_few_labels():
 def test_only_the_labelled_part_decides():
     one, other = table(), table()
     rows = np.flatnonzero(other.split == 0)
-    from clinfonce.clustering_sources import labelled_part
+    from clinfonce.trial.clusterings import labelled_part
 
     hidden = rows[~labelled_part(len(rows), 0.2, 0)]
     shuffled = other.labels.copy()

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clinfonce.data import SPLIT_NAMES, _packing, attributes, load, prepare_folder, shards
-from clinfonce.data.images import PackedImages
+from clinfonce.data import SPLIT_NAMES, attributes, load, prepare_folder
+from clinfonce.data.prepared import packing as _packing
+from clinfonce.data.storage import shards
+from clinfonce.data.storage.images import PackedImages
 from clinfonce.errors import InputError
 
 N = 24

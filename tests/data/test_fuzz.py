@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from clinfonce.column_information import measure_columns
 from clinfonce.data import load, prepare_folder
 from clinfonce.errors import InputError
+from clinfonce.information.columns import measure_columns
 
 N = 6
 VALUES = st.one_of(

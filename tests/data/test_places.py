@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clinfonce.data import load, prepare_folder, shards
-from clinfonce.data.places import Place
+from clinfonce.data import load, prepare_folder
+from clinfonce.data.storage import shards
+from clinfonce.data.storage.places import Place
 from clinfonce.errors import InputError
 from tests import gcs
 
@@ -98,7 +99,7 @@ def test_another_machine_fetches_its_own_copy(folder, place):
 
 
 def test_broken_off_work_goes_on_in_the_store(folder, place, monkeypatch):
-    from clinfonce.data import _packing
+    from clinfonce.data.prepared import packing as _packing
 
     monkeypatch.setattr(shards, "SHARD_BYTES", 5 * 48)
     real, opened = _packing.decode, []
@@ -123,7 +124,7 @@ def test_broken_off_work_goes_on_in_the_store(folder, place, monkeypatch):
 
 def test_training_on_a_data_set_in_a_store(folder, place):
     from clinfonce.config import TrialSpec
-    from clinfonce.experiment import run_trial
+    from clinfonce.trial.run import run_trial
 
     spec = {
         "encoder": {"width": 4},
@@ -159,7 +160,7 @@ LARGE = """
 import resource, sys, numpy as np, torch
 from clinfonce.config import TrialSpec
 from clinfonce.data import load
-from clinfonce.experiment import run_trial
+from clinfonce.trial.run import run_trial
 table = load(sys.argv[1])
 limit = int(sys.argv[2])
 used = int(next(l for l in open("/proc/self/status") if l.startswith("VmData")).split()[1]) * 1024
@@ -182,8 +183,8 @@ print(run_trial(spec, table, experiment="large").trial["status"])
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 def test_a_data_set_larger_than_the_memory_trains(tmp_path):
     """800 MB of pixels where 700 MB may be allocated."""
-    from clinfonce.data import packed
-    from clinfonce.data.images import PackedImages, Shard
+    from clinfonce.data.prepared import packed
+    from clinfonce.data.storage.images import PackedImages, Shard
     from clinfonce.data.table import ImageTable
 
     n, side, parts = 2048, 128, 8

@@ -16,11 +16,11 @@ from clinfonce.data import (
     TEST,
     TRAIN,
     VALIDATION,
-    cub,
     load,
     prepare,
 )
-from clinfonce.data._texts import read_texts
+from clinfonce.data.sets import cub
+from clinfonce.data.tables.texts import read_texts
 from clinfonce.errors import InputError
 from clinfonce.information import measure
 from clinfonce.torchvision_import import import_torchvision

@@ -15,7 +15,7 @@ import numpy as np
 
 from clinfonce.information import measure
 from clinfonce.results import Store
-from clinfonce.results.schema import ACCURACIES
+from clinfonce.results.store.schema import ACCURACIES
 
 N_IMAGES = 600
 ATTRIBUTES = ("loop", "even", "round", "tall", "closed", "bright")

@@ -15,7 +15,7 @@ from ray._raylet import Config
 from ray.cluster_utils import Cluster
 
 from clinfonce import results
-from clinfonce.results.schema import TABLES
+from clinfonce.results.store.schema import TABLES
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # Ray's workers cannot import tests
 

@@ -16,9 +16,10 @@ import yaml
 
 from clinfonce.config import SweepSpec
 from clinfonce.errors import InputError
-from clinfonce.experiment import run_trial
-from clinfonce.scaling import places, waiting
+from clinfonce.scaling.execution import placement as placement
+from clinfonce.scaling.execution import shortage as waiting
 from clinfonce.scaling.sweep import prepare_sweep, run_sweep
+from clinfonce.trial.run import run_trial
 from tests.scaling.sweeps import (
     Quiet,
     kills_a_machine,
@@ -148,9 +149,9 @@ def test_killed_desks_leave_no_trace(undisturbed, tmp_path):
     killed = []
 
     def kill():
-        for desk in below(os.getpid(), "ray::_GroupDesk"):
-            os.kill(desk, signal.SIGKILL)
-            killed.append(desk)
+        for queue in below(os.getpid(), "ray::_GroupQueue"):
+            os.kill(queue, signal.SIGKILL)
+            killed.append(queue)
 
     sweep(tmp_path / "results", display=Disturbs(kill))
     assert killed
@@ -220,7 +221,7 @@ def test_a_sweep_says_what_it_waits_for_and_goes_on_once_it_is_there(
 
 def test_a_sweep_gets_through_beside_another_job(undisturbed, tmp_path, monkeypatch):
     """It counts on four CPUs, of which the other job has two."""
-    monkeypatch.setattr(places, "_REST", 3.0)
+    monkeypatch.setattr(placement, "_REST", 3.0)
     code = (
         "import ray, time; from ray.util import placement_group; ray.init(log_to_driver=False); "
         "ray.get(placement_group([{'CPU': 1}] * 2).ready()); print('there', flush=True); "

@@ -13,12 +13,12 @@ import yaml
 
 from clinfonce.config import SweepSpec
 from clinfonce.errors import StorageError
-from clinfonce.experiment import run_trial
 from clinfonce.results import Store
-from clinfonce.scaling import worker
-from clinfonce.scaling.desk import Task
-from clinfonce.scaling.state import SweepState
+from clinfonce.scaling.bookkeeping.state import SweepState
+from clinfonce.scaling.execution import worker
+from clinfonce.scaling.execution.task_queue import Task
 from clinfonce.scaling.sweep import prepare_sweep
+from clinfonce.trial.run import run_trial
 from tests.scaling.storage import SWEEP, TRIALS, s3_server
 from tests.scaling.sweeps import Quiet, reproducible
 

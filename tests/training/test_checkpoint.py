@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from clinfonce.errors import StorageError
-from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint, save_encoder
+from clinfonce.models.saved import save_encoder
+from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def test_a_state_comes_back(tmp_path):

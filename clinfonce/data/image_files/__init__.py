@@ -1,0 +1,1 @@
+"""A user's image files: found, opened and decoded without being trusted."""

@@ -1,0 +1,183 @@
+"""A prepared data set: shards of images, `table.parquet` and `metadata.json` in one folder.
+
+The folder is on this machine's disk or in an object store. `metadata.json` is written last, so a
+folder that has one is complete. A remote data set is copied to the disk when it is opened, once a
+machine, and memory-mapped there.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinfonce.data.storage.images import PackedImages, Shard, shards_from_json
+from clinfonce.data.storage.places import Place
+from clinfonce.data.storage.shards import Storage
+from clinfonce.data.table import UNLABELLED, Column, ImageTable
+from clinfonce.errors import InputError
+
+FORMAT = 2
+TABLE, METADATA = "table.parquet", "metadata.json"
+
+
+def is_packed(folder: Path | str) -> bool:
+    """Whether a folder, perhaps in an object store, holds a prepared data set."""
+    return Place.of(folder).size(METADATA) is not None
+
+
+def load(folder: Path | str, copies: Path | None = None) -> ImageTable:
+    """Open a prepared data set; images stay on disk, memory-mapped.
+
+    Args:
+        folder: path or URI.
+        copies: folder for copies of remote data sets; None: clinfonce in the user's cache folder.
+
+    Raises:
+        InputError: a file that is missing, cut short, or of another format.
+    """
+    place = Place.of(folder)
+    metadata = _metadata(place)
+    rows = _table(place, metadata["shape"][0])
+    if place.is_local:
+        local, origin = Path(place.path), None
+    else:
+        local, origin = (copies or cache()) / metadata["fingerprint"], place.text
+    images = PackedImages(
+        local,
+        shards_from_json(metadata["shards"]),
+        metadata["shape"][1:],
+        metadata["storage"],
+        origin=origin,
+    ).open()
+    loaded = ImageTable(
+        name=metadata["name"],
+        images=images,
+        labels=_read_labels(rows) if metadata["label_names"] else None,
+        label_names=tuple(metadata["label_names"]),
+        split=rows["split"].to_numpy().astype(np.int8),
+        columns={c["name"]: _read_column(c, rows) for c in metadata["columns"]},
+    )
+    # Stored when the images were at hand: reading all of them anew could take hours.
+    loaded.__dict__["fingerprint"] = metadata["fingerprint"]
+    return loaded
+
+
+def _read_labels(rows: Any) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = rows["label"].fill_null(UNLABELLED).to_numpy().astype(np.int64)
+    return labels
+
+
+def _metadata(place: Place) -> Any:
+    try:
+        metadata = json.loads(place.read(METADATA))
+    except ValueError as error:  # an InputError is one too
+        raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(
+            f"{place.text}: format {metadata.get('format')}, this version reads {FORMAT}; "
+            "prepare the data set again"
+        )
+    return metadata
+
+
+def _table(place: Place, n: int) -> Any:
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    try:
+        table = parquet.read_table(pyarrow.BufferReader(place.read(TABLE)))
+    except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
+        raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
+    if table.num_rows != n:
+        raise InputError(f"{place.text}: {TABLE} does not have {n} images")
+    return table
+
+
+def cache() -> Path:
+    """Folder of the user's for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinfonce"
+
+
+def write_table(
+    place: Place,
+    table: ImageTable,
+    shards: Sequence[Shard],
+    storage: Storage,
+    *,
+    paths: Sequence[str] | None = None,
+    notes: Mapping[str, Any],
+) -> None:
+    """Write `table.parquet` and then `metadata.json` beside the shards.
+
+    Args:
+        place: that holds the shards already.
+        table: whose images those are.
+        shards: in order.
+        storage: how they keep the images.
+        paths: (n,) of the images, for people.
+        notes: JSON values, for people: what was left out.
+    """
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    arrays: dict[str, Any] = {"split": table.split}
+    if paths is not None:
+        arrays = {"path": pyarrow.array(list(paths)), **arrays}
+    if table.labels is not None:
+        arrays["label"] = pyarrow.array(table.labels, mask=table.labels == UNLABELLED)
+    for column in table.columns.values():
+        values = [v if p else None for v, p in zip(column.values.tolist(), column.present,
+                                                   strict=True)]  # fmt: skip
+        arrays[f"aux:{column.name}"] = pyarrow.array(values)
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(arrays), sink)
+    place.write(TABLE, sink.getvalue())
+    metadata = {
+        "format": FORMAT,
+        "name": table.name,
+        "storage": storage,
+        "shape": list(table.images.shape),
+        "shards": [asdict(shard) for shard in shards],
+        "label_names": list(table.label_names),
+        "columns": [
+            {"name": c.name, "kind": c.kind, "level": c.level, "description": c.description}
+            for c in table.columns.values()
+        ],
+        "fingerprint": table.fingerprint,
+        "notes": notes,
+    }
+    place.write(METADATA, json.dumps(metadata, indent=1, ensure_ascii=False).encode())
+
+
+def _read_column(described: dict[str, Any], table: Any) -> Column:
+    values = table[f"aux:{described['name']}"].to_pylist()
+    missing = np.array([value is None for value in values])
+    kind = described["kind"]
+    if kind in ("tags", "hierarchy"):
+        array = np.empty(len(values), dtype=object)
+        array[:] = [_as_tuple(value or ()) for value in values]
+    elif kind == "categorical":
+        filler: str | int = "" if any(isinstance(value, str) for value in values) else 0
+        array = np.array([filler if value is None else value for value in values])
+    else:
+        array = np.array([value or 0 for value in values]).astype(
+            bool if kind == "boolean" else float
+        )
+    return Column(
+        name=described["name"],
+        kind=kind,
+        values=array,
+        missing=missing if missing.any() else None,
+        description=described["description"],
+        level=described["level"],
+    )
+
+
+def _as_tuple(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Lists, also within lists, as tuples."""
+    return tuple(_as_tuple(value) if isinstance(value, list) else value for value in values)

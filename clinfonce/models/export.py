@@ -1,0 +1,107 @@
+"""Encoders of finished trials, for use elsewhere: safetensors or ONNX."""
+
+import importlib.util
+import json
+import os
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from clinfonce.augment import MEAN, STD
+from clinfonce.errors import InputError
+from clinfonce.files import File, Folder
+from clinfonce.models.saved import SavedEncoder, encoder_file, load_encoder
+
+_SUFFIX = ".safetensors"
+_ONNX_PACKAGES = ("onnx", "onnxscript")
+
+
+def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
+    """Write the encoder of a trial in the format that the file's ending names.
+
+    The input of both is float32 (n, channels, h, w): pixels from 0 to 1 less `mean`, divided by
+    `std`, which stand in the file's metadata with the encoder's name; the output is features
+    (n, d). safetensors have the weights under the names of torchvision or timm, without the
+    classifier; ONNX takes any number of images of the size that the trial was trained on.
+
+    Args:
+        home: folder or URI of the result store.
+        trial: its `trial_id`, or the first characters of it if no other begins alike.
+        out: file to write: .safetensors or .onnx.
+
+    Raises:
+        InputError: no such trial, an ending of another kind, or packages that are missing.
+    """
+    path = Path(out)
+    writers = {".safetensors": _write_safetensors, ".onnx": _write_onnx}
+    if (write := writers.get(path.suffix)) is None:
+        raise InputError(f"--out is {str(out)!r}: must end on {' or '.join(writers)}")
+    encoder = load_encoder(_find(Folder.at(home), trial))
+    partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(encoder, partial)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _find(home: Folder, trial: str) -> File:
+    names = home.names("encoders")
+    saved = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+    found = [name for name in saved if name.startswith(trial)]
+    exact = [name for name in found if name == trial]
+    if len(exact or found) == 1:
+        return encoder_file(home, (exact or found)[0])
+    if found:
+        raise InputError(f"trial {trial!r} is not unique: {', '.join(found[:5])} begin with it")
+    raise InputError(
+        f"trial {trial!r} has no encoder in {home.file('encoders')} ({len(saved)} are there: of a "
+        "search those of the best `keep` trials); clinfonce query 'SELECT trial_id, name FROM "
+        "trials' lists the trials"
+    )
+
+
+def _metadata(encoder: SavedEncoder) -> dict[str, str]:
+    return {
+        "mean": json.dumps(MEAN),
+        "std": json.dumps(STD),
+        "channels": str(encoder.channels),
+        "image_size": str(encoder.image_size),
+    }
+
+
+def _write_safetensors(encoder: SavedEncoder, path: Path) -> None:
+    weights = {name: w.contiguous() for name, w in encoder.network.state_dict().items()}
+    save_file(weights, path, _metadata(encoder))
+
+
+def _write_onnx(encoder: SavedEncoder, path: Path) -> None:
+    if missing := [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]:
+        raise InputError(
+            f"ONNX needs the package {' and '.join(missing)}: pip install 'clinfonce[export]'"
+        )
+    import onnx
+
+    network = encoder.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    images = torch.zeros(2, encoder.channels, encoder.image_size, encoder.image_size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, on its own future
+        program = torch.onnx.export(
+            network,
+            (images,),
+            dynamo=True,
+            verbose=False,
+            input_names=["images"],
+            output_names=["features"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+        )
+    assert program is not None
+    model = program.model_proto
+    onnx.helper.set_model_props(model, _metadata(encoder))
+    onnx.save_model(model, str(path))

@@ -1,0 +1,1 @@
+"""What the trials of a store say: relation to information, importance, predicted gain."""

@@ -1,0 +1,112 @@
+"""Which attributes help: accuracy with an attribute in the clustering against without it."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clinfonce.results.analysis import statistics
+from clinfonce.results.analysis.averages import select_trials
+from clinfonce.results.analysis.statistics import Array, Interval
+from clinfonce.results.sql.query import Results
+
+_NONE = Interval(None, None, None)
+
+# An interval from fewer points is narrower than the truth.
+_FEWEST = 4
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What including one attribute does to accuracy, over clusterings by attributes.
+
+    Attributes:
+        attribute: its name.
+        n_with: clusterings that use it.
+        n_without: clusterings that do not.
+        difference: mean accuracy of those that use it less that of the others, with a 95 %
+            interval from resampling clusterings. It is fooled by attributes that come together.
+        n_pairs: pairs of clusterings that differ in this attribute and in nothing else.
+        paired: mean gain in accuracy over these pairs, with a 95 % interval from resampling
+            pairs; not fooled by the company of other attributes, but silent without pairs.
+    """
+
+    attribute: str
+    n_with: int
+    n_without: int
+    difference: Interval
+    n_pairs: int
+    paired: Interval
+
+    @property
+    def best(self) -> Interval:
+        """The paired gain where there are enough pairs, else the difference."""
+        return self.paired if self.n_pairs >= _FEWEST else self.difference
+
+
+def attribute_importance(
+    results: Results, *, metric: str = "test_linear_top1_5", sweep: str | None = None
+) -> tuple[Importance, ...]:
+    """What each attribute is worth, most helpful first; empty without clusterings by attributes.
+
+    Args:
+        results: an open store.
+        metric: accuracy column of `trials`.
+        sweep: name of one sweep; None takes all.
+
+    Raises:
+        InputError: unknown metric or sweep, or the trials are of several data sets.
+    """
+    accuracies = _accuracies(select_trials(results, metric, sweep))
+    names = sorted({name for chosen in accuracies for name in chosen})
+    found = [_importance(name, accuracies) for name in names]
+    return tuple(sorted(found, key=lambda i: (-_or_least(i.best.estimate), i.attribute)))
+
+
+def _accuracies(trials: list[dict[str, Any]]) -> dict[frozenset[str], float]:
+    """Mean accuracy of each set of attributes over its complete trials."""
+    replicates: dict[frozenset[str], list[float]] = defaultdict(list)
+    for trial in trials:
+        accuracy = trial["chosen_accuracy"]
+        complete = trial["status"] == "complete" and trial["source"] == "attributes"
+        if complete and trial["attributes"] and accuracy is not None and np.isfinite(accuracy):
+            replicates[frozenset(trial["attributes"])].append(accuracy)
+    return {chosen: float(np.mean(values)) for chosen, values in replicates.items()}
+
+
+def _importance(name: str, accuracies: dict[frozenset[str], float]) -> Importance:
+    included = np.array([float(name in chosen) for chosen in accuracies])
+    values = np.array(list(accuracies.values()))
+    pairs = np.array(
+        [
+            accuracy - accuracies[chosen - {name}]
+            for chosen, accuracy in accuracies.items()
+            if name in chosen and chosen - {name} in accuracies
+        ]
+    )
+    n_with = int(included.sum())
+    n_without = len(included) - n_with
+    compared = statistics.bootstrap(_difference, included, values)[0]
+    if min(n_with, n_without) < _FEWEST:
+        compared = Interval(compared.estimate, None, None)
+    return Importance(name, n_with, n_without, compared, len(pairs), _paired(pairs))
+
+
+def _paired(pairs: Array) -> Interval:
+    if not len(pairs):
+        return _NONE
+    if len(pairs) < _FEWEST:
+        return Interval(float(pairs.mean()), None, None)
+    return statistics.bootstrap(np.mean, pairs)[0]
+
+
+def _difference(included: Array, values: Array) -> float:
+    inside = included > 0
+    if inside.all() or not inside.any():
+        return float("nan")
+    return float(values[inside].mean() - values[~inside].mean())
+
+
+def _or_least(value: float | None) -> float:
+    return -np.inf if value is None else value

@@ -1,0 +1,146 @@
+"""The report: one HTML file that needs nothing else, and its figures as pictures."""
+
+import base64
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from clinfonce.files import write_atomically
+from clinfonce.results.analysis.relation import relate
+from clinfonce.results.report import figures
+from clinfonce.results.report.material import Material, gather
+from clinfonce.results.report.sections import sections
+from clinfonce.results.sql.query import Results
+
+_HERE = Path(__file__).parent
+
+DEFAULT_METRIC = "test_linear_top1_5"
+
+
+def report(
+    results: Results,
+    out: str | os.PathLike[str],
+    *,
+    metric: str = DEFAULT_METRIC,
+    sweep: str | None = None,
+    command: str | None = None,
+) -> Path:
+    """Write the report, one HTML file that opens without a network.
+
+    Args:
+        results: an open store.
+        out: the file; written whole or not at all.
+        metric: accuracy column of `trials` that the report is about.
+        sweep: name of one sweep; None takes all.
+        command: the command that made the results, to be shown.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: unknown metric or sweep, or the trials are of several data sets.
+    """
+    material = gather(results, metric=metric, sweep=sweep)
+    path = Path(out)
+    write_atomically(path, _page(material, command).encode())
+    return path
+
+
+def figure_files(
+    results: Results,
+    folder: str | os.PathLike[str],
+    *,
+    metric: str = DEFAULT_METRIC,
+    sweep: str | None = None,
+) -> list[Path]:
+    """Write each figure as an SVG and as a PDF file with a light background.
+
+    Raises:
+        InputError: unknown metric or sweep, or the trials are of several data sets.
+    """
+    material = gather(results, metric=metric, sweep=sweep)
+    rows, chosen = material.relation.rows, material.relation.chosen
+    drawn = {
+        "information-plane": figures.information_plane(rows, chosen=chosen, titles=True),
+        "information-plane-above-chance": figures.information_plane(
+            rows, chosen=chosen, above_chance=True, titles=True
+        ),
+        "granularity": figures.granularity(rows, titles=True),
+        "learning-curves": figures.learning_curves(material.curves),
+        "attributes": figures.importances(material.importances),
+        "attributes-in-search": figures.search_shares(material.shares),
+        "temperature": figures.temperatures(material.dots),
+        "cost": figures.cost(rows, titles=True),
+        "correlations": figures.correlations(material.relation.correlations),
+    }
+    written = []
+    for name, figure in drawn.items():
+        files = {"svg": figures.standalone(figure).encode(), "pdf": figures.pdf(figure)}
+        for kind, content in files.items():
+            path = Path(folder) / f"{name}.{kind}"
+            write_atomically(path, content)
+            written.append(path)
+    return written
+
+
+def figure_information_plane_svg(
+    results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None = None
+) -> str:
+    """The information plane as the text of an SVG file with a light background.
+
+    Raises:
+        InputError: unknown metric or sweep, or the trials are of several data sets.
+    """
+    relation = relate(results, metric=metric, sweep=sweep)
+    figure = figures.information_plane(relation.rows, chosen=relation.chosen, titles=True)
+    return figures.standalone(figure)
+
+
+def _page(material: Material, command: str | None) -> str:
+    script = (_HERE / "report.js").read_text(encoding="utf-8")
+    style = "".join(
+        (_HERE / name).read_text(encoding="utf-8") for name in ("report.css", "figures.css")
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    parts = sections(material, command) | {
+        "style": style,
+        "script": script,
+        "script_hash": f"sha256-{digest}",
+        "title": escape(_title(material)),
+        "data": _inline_json(_data(material)),
+    }
+    return _fill((_HERE / "report.html").read_text(encoding="utf-8"), parts)
+
+
+def _title(material: Material) -> str:
+    relation = material.relation
+    return f"{relation.sweep or relation.data or 'results'} · clinfonce"
+
+
+def _data(material: Material) -> dict[str, Any]:
+    """What the script of the page needs: the rows of the table and of the tooltips."""
+    rows = [{k: _finite(v) for k, v in vars(row).items()} for row in material.relation.rows]
+    return {"rows": rows, "chosen": material.relation.chosen}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _inline_json(data: Any) -> str:
+    """JSON that cannot end the element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _fill(template: str, parts: Mapping[str, str]) -> str:
+    """Put the parts in their places in one pass, so that a part is never searched for places."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)

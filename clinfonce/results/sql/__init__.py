@@ -1,0 +1,1 @@
+"""SQL over a store by DuckDB, read-only, and what it returns as text or files."""

@@ -1,0 +1,44 @@
+"""Rows from one store to another."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clinfonce.results.store.scan import patiently, scan
+from clinfonce.results.store.store import Store
+
+
+def take_sweep(target: Store, source: Store, sweep: str) -> None:
+    """Make a store's rows of a sweep those of another store; rows of other sweeps stay.
+
+    Args:
+        target: the store that is changed.
+        source: the store that is read.
+        sweep: the name of the sweep.
+    """
+    there, here = _trials(source, sweep), _trials(target, sweep)
+    target.remove(key for key, row in here.items() if there.get(key) != row)
+    new = {key: row for key, row in there.items() if here.get(key) != row}
+    epochs: dict[str, list[dict[str, Any]]] = {key: [] for key in new}
+    for row in _rows(source, "epochs", "trial_id", list(new)):
+        epochs[row["trial_id"]].append(row)
+    needed = {row["clustering_id"] for row in new.values()} - {None}
+    clusterings = {
+        row["clustering_id"]: row
+        for row in _rows(source, "clusterings", "clustering_id", list(needed))
+    }
+    for key, row in new.items():
+        target.write_trial(row, epochs[key], clusterings.get(row["clustering_id"]))
+
+
+def _trials(store: Store, sweep: str) -> dict[str, dict[str, Any]]:
+    return {key: row for key, row in store.finished().items() if row["sweep"] == sweep}
+
+
+def _rows(store: Store, table: str, column: str, keys: list[str]) -> list[dict[str, Any]]:
+    wanted = pc.field(column).isin(pa.array(keys, pa.string()))
+    rows: list[dict[str, Any]] = patiently(
+        store.folder, lambda: scan(store.folder, table).to_table(filter=wanted).to_pylist()
+    )
+    return rows

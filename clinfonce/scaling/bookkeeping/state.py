@@ -1,0 +1,286 @@
+"""The state of a running sweep: takes what trials report, decides, writes rows."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from optuna.storages import JournalStorage
+
+from clinfonce.clusterings import Clustering
+from clinfonce.config import SweepSpec, TrialSpec
+from clinfonce.data import TRAIN, ImageTable, attributes
+from clinfonce.errors import InputError, StorageError
+from clinfonce.results.store.store import Store
+from clinfonce.scaling.bookkeeping.cleanup import forget
+from clinfonce.scaling.bookkeeping.retention import BestEncoders
+from clinfonce.scaling.limits import MOST_DEATHS
+from clinfonce.scaling.search.journal import StudyJournal
+from clinfonce.scaling.search.plan import Plan, Proposal
+from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.warm_start import advised_points
+from clinfonce.training.checkpoint import checkpoint_file
+from clinfonce.training.loop import Epoch
+from clinfonce.trial.rows import (
+    Row,
+    describe_clustering,
+    describe_cost,
+    describe_epochs,
+    describe_outcome,
+    describe_trial,
+)
+from clinfonce.trial.run import check_trial
+
+_LOST_IN_A_ROW = 3  # trials whose process died, after which a sweep gives up
+
+
+class Progress(Protocol):
+    """What is shown while a sweep runs."""
+
+    def say(self, text: str) -> None:
+        """Something worth a line."""
+
+    def start(self, total: int) -> None:
+        """The sweep begins."""
+
+    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
+        """A running trial has a new validation accuracy."""
+
+    def trial(self, row: Row, *, earlier: bool) -> None:
+        """A trial has ended, perhaps in an earlier run of the sweep."""
+
+
+class SweepState:
+    """The state of a running sweep: takes what trials report, decides, writes rows.
+
+    Attributes:
+        sweep: the specification.
+        table: its data.
+        plan: decides which trials run.
+        lost: trials without a row, since their processes died time and again: key → why.
+        broken: why nothing can be written any more, and the sweep ends; None while it can.
+    """
+
+    def __init__(
+        self, sweep: SweepSpec, table: ImageTable, store: Store, progress: Progress
+    ) -> None:
+        self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
+        names = tuple(attributes(table, table.rows(TRAIN)))
+        self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
+        searcher = None
+        if self._study is not None:
+            storage = JournalStorage(self._study)
+            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table))
+        self.plan = Plan(sweep, table.fingerprint, searcher)
+        self._running: dict[str, Proposal] = {}
+        self._history: dict[str, dict[int, Epoch]] = {}
+        self._clusterings: dict[str, Clustering] = {}
+        self._done = store.finished()
+        self._reached = store.accuracies() if self._done else {}
+        self._ahead: list[Proposal] = []
+        self.lost: dict[str, str] = {}
+        self.broken: StorageError | None = None
+        self._encoders = BestEncoders(store.folder, sweep.metric, sweep.keep)
+        self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
+        self._said: set[str] = set()
+        self._lost_in_a_row = 0  # without a report of any trial in between
+
+    def close(self) -> None:
+        """Bring the study of the search up to date."""
+        if self._study is not None and self.broken is None:
+            self._study.close()
+
+    def say(self, text: str) -> None:
+        """Show a line to whoever watches the sweep."""
+        self._progress.say(text)
+
+    def is_over(self) -> bool:
+        """Whether no trial has to run, to be asked while none is running."""
+        try:
+            if (proposal := self.next()) is not None:
+                self.put_back(proposal)
+        except StopIteration:
+            return True
+        return False
+
+    def put_back(self, proposal: Proposal) -> None:
+        """Take back a trial that `next` gave; it is the next one again."""
+        self._ahead.append(proposal)
+
+    def next(self) -> Proposal | None:
+        """The next trial that has to run, or None while it depends on those that run.
+
+        Trials whose rows are in the store and trials that cannot be trained are settled here.
+
+        Raises:
+            StopIteration: the sweep has no further trial.
+        """
+        if self.broken is not None:
+            raise StopIteration
+        if self._ahead:
+            return self._ahead.pop()
+        try:
+            return self._following()
+        except OSError as error:
+            self.broken = self._store.folder.explained(error)
+            raise StopIteration from None
+
+    def _following(self) -> Proposal | None:
+        while (proposal := self.plan.next()) is not None:
+            if (row := self._done.get(proposal.identity)) is not None:
+                self.plan.finish(proposal.identity, row, self._reached.get(proposal.identity, {}))
+                self._encoders.take(row)
+                self._progress.trial(row, earlier=True)
+                continue
+            self._running[proposal.identity] = proposal
+            self._history[proposal.identity] = {}
+            try:
+                self._clustering(proposal.spec)
+            except InputError as error:
+                self._end(proposal.identity, "failed", error=str(error))
+                continue
+            self._introduce(proposal)
+            return proposal
+        return None
+
+    def _introduce(self, proposal: Proposal) -> None:
+        """Say what the clustering of a fixed trial offers, before the first of its trainings."""
+        spec = proposal.spec
+        if not proposal.name or spec.clustering.alternates:
+            return
+        report = self._clustering(spec).report(
+            batch_size=spec.sampler.batch_size, images_per_cluster=spec.sampler.images_per_cluster
+        )
+        if (line := f"{proposal.name}: {report.line}") not in self._said:
+            self._said.add(line)
+            self.say(line)
+
+    def receive(self, identity: str, report: Mapping[str, Any]) -> bool:
+        """Take a report of a trial; True if the trial is to stop.
+
+        A report may come twice, from a process that took over from one that died.
+        """
+        try:
+            return self._receive(identity, report)
+        except OSError as error:
+            self.broken = self._store.folder.explained(error)
+            return True
+
+    def _receive(self, identity: str, report: Mapping[str, Any]) -> bool:
+        if log := report.get("log"):
+            logging.getLogger(__name__).warning("trial %s: %s", identity, log)
+        if identity not in self._running or self.broken is not None:
+            return True
+        if "storage" in report:
+            self.broken = StorageError(report["storage"])
+            return True
+        if "lost" in report:
+            self.lose(identity, report["lost"])
+            return False
+        self._lost_in_a_row = 0
+        self._deaths.pop(identity, None)
+        history = self._history[identity]
+        history |= {epoch["epoch"]: Epoch(**epoch) for epoch in report["epochs"]}
+        if "failure" in report:
+            self._end(identity, "failed", error=report["failure"])
+        elif "trial" in report:
+            self._end(identity, "complete", report["trial"][0], report["clustering"][0])
+        else:
+            proposal, epoch = self._running[identity], report["epoch"]
+            name, epochs = self._name(proposal), proposal.spec.epochs
+            self._progress.epoch(identity, name, epoch, epochs, report["val_knn"])
+            if self.plan.should_stop(identity, epoch, report["val_knn"]):
+                self._end(identity, "stopped")
+                return True
+        return False
+
+    def die(self, identity: str) -> bool:
+        """A process of a trial has died. It is the next one to run again, unless it is given up.
+
+        Returns:
+            Whether it runs again.
+        """
+        if identity not in self._running or self.broken is not None:
+            return False
+        self._deaths[identity] = self._deaths.get(identity, 0) + 1
+        if self._deaths[identity] < MOST_DEATHS:
+            self.put_back(self._running[identity])
+            return True
+        self.lose(identity, f"its process died {MOST_DEATHS} times without a word in between")
+        return False
+
+    def lose(self, identity: str, reason: str) -> None:
+        """A trial's processes died time and again.
+
+        The plan counts it as failed. It gets no row, since the row would not be a function of the
+        specification; the next run of the sweep tries it again.
+        """
+        if identity in self._running and self.broken is None:
+            self._end(identity, "failed", error=reason, lost=True)
+            self._lost_in_a_row += 1
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the processes of the last trials all died, so that the next ones would too."""
+        return self._lost_in_a_row >= _LOST_IN_A_ROW
+
+    def forget_outdated(self) -> None:
+        """Remove the trials that this sweep left when it went another way.
+
+        A search went on without a trial that was lost; with its row it proposes other trials.
+        """
+        rows = self._store.finished().values()
+        mine = {row["trial_id"] for row in self.plan.rows}
+        outdated = [
+            row["trial_id"]
+            for row in rows
+            if row["sweep"] == self.sweep.name
+            and row["data_fingerprint"] == self.table.fingerprint
+            and row["trial_id"] not in mine
+        ]
+        forget(self._store, self.sweep.name, outdated)
+
+    def _end(
+        self,
+        identity: str,
+        status: str,
+        trial: Row | None = None,
+        described: Row | None = None,
+        *,
+        error: str | None = None,
+        lost: bool = False,
+    ) -> None:
+        proposal = self._running.pop(identity)
+        history = [epoch for _, epoch in sorted(self._history.pop(identity).items())]
+        # Clusters of the encoder's own features are known to the trial alone, at its end.
+        known = status != "failed" and not proposal.spec.clustering.alternates
+        clustering = self._clustering(proposal.spec) if known else None
+        row = {
+            **describe_trial(proposal.spec, self.table, clustering, experiment=self.sweep.name),
+            **describe_outcome(history, status=status, error=error),
+            **(describe_cost(proposal.spec, self.table, history) if history else {}),
+            **(trial or {}),
+            "number": proposal.number,
+            "role": proposal.role,
+        }
+        row["name"] = proposal.name or row["clustering"]
+        if described is None and clustering is not None:
+            described = describe_clustering(clustering, self.table)
+        if lost:
+            self.lost[identity] = error or ""
+        else:
+            self._store.write_trial(row, describe_epochs(history, identity), described)
+            self._encoders.take(row)
+        if status == "stopped":  # nobody resumes it; one that failed may be looked into
+            checkpoint_file(self._store.folder, self.sweep.name, identity).remove()
+        self.plan.finish(identity, row)
+        self._progress.trial(row, earlier=False)
+
+    def _clustering(self, spec: TrialSpec) -> Clustering:
+        key = spec.model_copy(update={"seed": 0}).model_dump_json()
+        if key not in self._clusterings:
+            self._clusterings[key] = check_trial(spec, self.table)
+        return self._clusterings[key]
+
+    def _name(self, proposal: Proposal) -> str:
+        name = proposal.name or self._clustering(proposal.spec).name
+        return f"{name} (seed {proposal.spec.seed})"

@@ -1,0 +1,1 @@
+"""How this process joins a Ray cluster, or starts Ray on this machine."""

@@ -1,0 +1,192 @@
+"""A Ray session that keeps its noise out of the terminal."""
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import ray
+import ray.exceptions
+from ray._private.authentication.authentication_token_setup import (
+    maybe_enable_token_auth_if_token_available,
+)
+from ray._private.node import Node
+
+from clinfonce.errors import InputError, RunError
+from clinfonce.scaling.connection.address import asks_for_token, check_address
+from clinfonce.scaling.connection.authentication import have_token
+
+_STARTS = 2  # of Ray on this machine, before it is given up
+
+
+@contextmanager
+def terminal_apart(log: Path) -> Iterator[IO[str]]:
+    """Send everything written to stdout and stderr to a file, by any thread or library.
+
+    Yields:
+        The terminal (what stderr was), for those few lines that are meant for it.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with log.open("a", encoding="utf-8") as file, os.fdopen(os.dup(2), "w") as terminal:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield terminal
+        finally:
+            with suppress(OSError):  # of a full disk, which the command has words for
+                sys.stdout.flush()
+                sys.stderr.flush()
+            for number, was in zip((1, 2), saved, strict=True):
+                os.dup2(was, number)
+                os.close(was)
+
+
+class Interruption:
+    """Whether Ctrl-C was pressed or the process is to end.
+
+    Python drops a KeyboardInterrupt that is raised while it cleans an object up, and Ray's objects
+    are many: whoever works for long asks here too.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+
+    def come(self, *_: Any) -> None:
+        """The signal's handler.
+
+        Raises:
+            KeyboardInterrupt: always.
+        """
+        self._came = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """See that it was not dropped.
+
+        Raises:
+            KeyboardInterrupt: the signal came.
+        """
+        if self._came:
+            raise KeyboardInterrupt
+
+
+def joins_cluster() -> bool:
+    """Whether a session joins a Ray cluster that runs, rather than start Ray on this machine."""
+    return _address() != "local"
+
+
+def _address() -> str:
+    # Without an address Ray joins whichever was last started on this machine, even a dead one.
+    return os.environ.get("RAY_ADDRESS") or "local"
+
+
+@contextmanager
+def ray_session(*, dashboard: bool) -> Iterator[Interruption]:
+    """Join the Ray cluster that RAY_ADDRESS names, or start Ray on this machine.
+
+    SIGTERM ends it as cleanly as Ctrl-C.
+
+    Args:
+        dashboard: start Ray's dashboard too (on loopback). A group of workers whose queue died
+            gives its resources back only with it; it takes three more seconds to start.
+
+    Raises:
+        InputError: the Ray cluster cannot be joined.
+        RunError: Ray does not start on this machine.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    if joins_cluster():
+        _join(check_address(_address()), arguments)
+    else:
+        _start(arguments | {"include_dashboard": dashboard, "dashboard_host": "127.0.0.1"})
+    try:
+        with _interruption() as interruption:
+            yield interruption
+    finally:
+        ray.shutdown()
+
+
+def _start(arguments: dict[str, Any]) -> None:
+    """Start Ray on this machine; again if it misses its limits of time, which are fixed."""
+    have_token()
+    for _ in range(_STARTS):
+        port = _free_port()
+        try:
+            # Else this Ray's processes ask the dashboard of whichever Ray was started last on this
+            # machine, which says that their trainers are dead.
+            with environment(RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{port}"):
+                ray.init("local", dashboard_port=port, **arguments)
+        except Exception as error:  # of no kind of its own
+            logs = _clear_away(error)
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        else:
+            return
+    raise RunError(
+        f"Ray did not start on this machine in {_STARTS} attempts: {reason} Is the machine too "
+        f"busy, or short of memory? Ray's logs are in {logs}"
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Variables of the environment meanwhile, for this process and those that it starts."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ |= variables
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _clear_away(error: Exception) -> str:
+    """End what a failed start has started, which Ray itself loses sight of; where its logs are."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    nodes = [node for f in frames if isinstance(node := f.f_locals.get("self"), Node)]
+    for node in nodes[:1]:
+        node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    ray.shutdown()
+    return nodes[0].get_logs_dir_path() if nodes else "/tmp/ray/session_latest/logs"
+
+
+def _join(address: str, arguments: dict[str, Any]) -> None:
+    if asks_for_token(address):
+        maybe_enable_token_auth_if_token_available()  # Ray itself would do so only if it started it
+    try:
+        ray.init(address, **arguments)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot join the Ray cluster at {address}: {reason}") from error
+
+
+@contextmanager
+def _interruption() -> Iterator[Interruption]:
+    interruption, before = Interruption(), {}
+    with suppress(ValueError):  # not the main thread
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as a shell has it in the background
+                before[number] = signal.signal(number, interruption.come)
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

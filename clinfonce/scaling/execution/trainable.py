@@ -1,0 +1,53 @@
+"""What Ray Tune runs for a trial: the trial itself, or a messenger to a group of workers.
+
+PyTorch is loaded by the former alone, so that messengers stay small.
+"""
+
+from typing import Any
+
+import ray
+import ray.tune
+
+from clinfonce.scaling.execution.task_queue import ENDINGS, Task
+
+
+def tune_trial(config: dict[str, Any], *, setting: ray.ObjectRef) -> None:
+    """A trial as Ray Tune runs it.
+
+    Args:
+        config: `identity` and `spec` (JSON) of the trial, and `queue`, the name of the queue of the
+            group that runs it; None for a trial with one worker, which runs here.
+        setting: the `Setting` of the sweep.
+    """
+    task = Task(config["identity"], config["spec"])
+    if config["queue"] is not None:
+        _pass_on_reports(task, ray.get_actor(config["queue"]))
+        return
+    from clinfonce.scaling.execution.worker import run_task
+
+    run_task(task, ray.get(setting), _ToTune())
+
+
+class _ToTune:
+    """Reports of a trial that runs in Ray Tune's own process."""
+
+    def report(self, report: dict[str, Any]) -> bool:
+        ray.tune.report(report)  # does not return if the trial is to end
+        return False
+
+    def fail(self, error: Exception, message: str, epochs: list[Any]) -> None:  # noqa: ARG002
+        self.report({"epochs": epochs, "failure": message})
+
+
+def _pass_on_reports(task: Task, queue: Any) -> None:
+    """Hand the trial to the group, and every report of its to Ray Tune.
+
+    A messenger that takes the place of a dead one begins with the first report again.
+    """
+    ray.get(queue.submit.remote(task))
+    number, over = 0, False
+    while not over:
+        report = ray.get(queue.report_of.remote(task.identity, number))
+        over = not report.keys().isdisjoint(ENDINGS)
+        ray.tune.report(report)
+        number += 1

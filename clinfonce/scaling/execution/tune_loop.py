@@ -1,0 +1,194 @@
+"""Ray Tune runs the trials of a sweep: the searcher and the scheduler that we give it."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher as TuneSearcher
+
+from clinfonce.scaling.bookkeeping.state import SweepState
+from clinfonce.scaling.connection.session import Interruption, environment
+from clinfonce.scaling.execution.capacity import WorkerResources
+from clinfonce.scaling.execution.placement import Placement
+from clinfonce.scaling.execution.shortage import ShortageNotice
+from clinfonce.scaling.execution.stale_groups import StalePlacementGroups
+from clinfonce.scaling.execution.trainable import tune_trial
+
+_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends a sweep at once, finished rows are safe
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+}
+
+
+def run_with_tune(
+    state: SweepState,
+    placement: Placement,
+    per_worker: WorkerResources,
+    setting: ray.ObjectRef,
+    scratch: Path,
+    interruption: Interruption,
+) -> None:
+    """Run all trials of a sweep with Ray Tune.
+
+    Args:
+        state: decides which trials, and takes what they report.
+        placement: lets trials in as there is room.
+        per_worker: what a worker takes of a machine.
+        setting: the `Setting` of the trials, in the object store.
+        scratch: folder for Ray Tune's own records; the result store is the record.
+        interruption: whether to end at once.
+    """
+    # How many processes start at a time; without it one after the other.
+    at_a_time = str(max(1, placement.capacity.workers))
+    resources = functools.partial(_tune_resources, per_worker=per_worker.resources)
+    watch = _Watch(interruption, ShortageNotice(placement, state.say))
+    tuner = tune.Tuner(
+        tune.with_resources(functools.partial(tune_trial, setting=setting), resources),
+        tune_config=tune.TuneConfig(
+            search_alg=_Proposals(state, placement, watch),
+            scheduler=_Verdicts(state, placement, watch),
+            num_samples=-1,  # the plan knows; a trial whose process died is proposed again
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(name=state.sweep.name, storage_path=str(scratch), verbose=0),
+    )
+    with environment(**_ENVIRONMENT, TUNE_MAX_PENDING_TRIALS_PG=at_a_time):
+        tuner.fit()
+    if state.broken is None:  # otherwise the groups go down with Ray, as after Ctrl-C
+        placement.close()
+
+
+def _tune_resources(
+    config: dict[str, Any], per_worker: dict[str, float]
+) -> tune.PlacementGroupFactory:
+    """What Tune reserves for a trial.
+
+    Ray Train reserves for the workers of a group itself. The messenger that waits for their
+    reports takes no CPU, which they might lack then, but a place on the head node.
+    """
+    grouped = config["queue"] is not None
+    return tune.PlacementGroupFactory(
+        [{"node:__internal_head__": 0.001} if grouped else per_worker]
+    )
+
+
+class _Watch:
+    """What is to be seen to time and again, whether or not Tune has anything to do."""
+
+    def __init__(self, interruption: Interruption, waiting: ShortageNotice) -> None:
+        self._interruption, self._waiting, self._stale_groups = (
+            interruption,
+            waiting,
+            StalePlacementGroups(),
+        )
+
+    def look(self) -> None:
+        """Do so.
+
+        Raises:
+            KeyboardInterrupt: the sweep is to end.
+        """
+        self._interruption.check()
+        self._stale_groups.remove()
+        self._waiting.look()
+
+
+class _Proposals(TuneSearcher):
+    """Hands the plan's trials to Ray Tune."""
+
+    def __init__(self, state: SweepState, placement: Placement, watch: _Watch) -> None:
+        super().__init__()
+        self._state, self._placement, self._watch = state, placement, watch
+        self._identities: dict[str, str] = {}  # Tune's key of a running trial → ours
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        self._watch.look()  # while nothing runs Tune asks for trials alone
+        if self._state.is_hopeless:
+            return TuneSearcher.FINISHED
+        try:
+            proposal = self._state.next()
+        except StopIteration:  # a trial that runs may die, and is the next one then
+            return None if self._identities else TuneSearcher.FINISHED
+        if proposal is None:
+            return None
+        if not self._placement.admit(proposal.identity, proposal.spec.workers):
+            self._state.put_back(proposal)
+            return None
+        self._identities[trial_id] = proposal.identity
+        group = self._placement.group_of(proposal.identity)
+        return {
+            "identity": proposal.identity,
+            "spec": proposal.spec.model_dump_json(),
+            "queue": None if group is None else group.name,
+        }
+
+    def set_search_properties(self, *_: Any, **__: Any) -> bool:
+        return True
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,  # noqa: ARG002
+        error: bool = False,
+    ) -> None:
+        """Tune is done with a trial, and gives its process to the next or ends it.
+
+        An error is the death of its process. Tune may tell of one twice, if it happened while the
+        process was kept for later.
+        """
+        identity = self._identities.pop(trial_id, None)
+        if identity is None or (error and self._state.die(identity)):
+            return
+        if error and (group := self._placement.group_of(identity)) is not None:
+            group.cancel(identity)
+        self._placement.release(identity)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: a sweep resumes from the rows in its store."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a sweep resumes from the rows in its store."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its parts to resume from; we do not resume from that
+
+
+class _Verdicts(FIFOScheduler):
+    """Passes reports to the sweep, and its verdicts to Ray Tune and to the group."""
+
+    def __init__(self, state: SweepState, placement: Placement, watch: _Watch) -> None:
+        super().__init__()
+        self._state, self._placement, self._watch = state, placement, watch
+        self._alone = tune.PlacementGroupFactory([placement.capacity.per_worker.resources])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # as above
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Nothing of ours: but Tune asks in each of its steps."""
+        self._watch.look()
+        # Of the processes of trials that ended it keeps one for the next, with its reservation.
+        tune_itself = tune_controller._tune_controller
+        if self._placement.make_room(
+            kept=int(tune_itself._actor_cache.has_cached_object(self._alone))
+        ):
+            tune_itself._cleanup_cached_actors(force_all=True)
+        return super().choose_trial_to_run(tune_controller)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ARG002
+        identity = trial.config["identity"]
+        stop = self._state.receive(identity, result)
+        group = self._placement.group_of(identity)
+        if group is not None and "epoch" in result:
+            group.judge(identity, result["epoch"], stop=stop)
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ARG002
+        """Drop the statistics that Tune keeps of an ended trial, more than half of its memory."""
+        kept = trial.run_metadata
+        kept.last_result, kept.metric_analysis, kept.metric_n_steps = {"done": True}, {}, {}

@@ -1,0 +1,138 @@
+"""One trial in a process of Ray's: from its specification to what it reports."""
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import ray
+import torch
+
+from clinfonce.config import TrialSpec
+from clinfonce.data import ImageTable
+from clinfonce.errors import InputError, StorageError
+from clinfonce.files import File, Folder
+from clinfonce.models.saved import encoder_file, save_encoder
+from clinfonce.scaling.execution.task_queue import Task
+from clinfonce.training.checkpoint import checkpoint_file
+from clinfonce.training.loop import Epoch, TrainingDivergedError
+from clinfonce.trial.run import TrialResult
+
+# What every worker of a trial runs into at the same place.
+ALIKE = InputError, TrainingDivergedError
+
+
+class RunTrial(Protocol):
+    """What runs a trial: `clinfonce.trial.run.run_trial`, or a stand-in for it."""
+
+    def __call__(
+        self,
+        spec: TrialSpec,
+        table: ImageTable,
+        *,
+        experiment: str,
+        on_epoch: Callable[[Epoch], None],
+        checkpoint: File | None,
+    ) -> TrialResult:
+        """Run a trial."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the trials of a sweep have in common.
+
+    Attributes:
+        table: the `ImageTable`, once in the object store of each machine.
+        experiment: name of the sweep.
+        home: folder or URI of the result store, for checkpoints and encoders; all machines see it.
+        run: what runs a trial.
+    """
+
+    table: ray.ObjectRef
+    experiment: str
+    home: str
+    run: RunTrial
+
+
+class Reporter(Protocol):
+    """Where a trial's reports go."""
+
+    def report(self, report: dict[str, Any]) -> bool:
+        """Report an evaluated epoch or the end; True if the trial is to end."""
+
+    def fail(self, error: Exception, message: str, epochs: list[Any]) -> None:
+        """Report an error, with the epochs that were not reported yet."""
+
+
+class _StoppedEarlyError(Exception):
+    """The trial is not worth going on with."""
+
+
+def run_task(task: Task, setting: Setting, reporter: Reporter, *, rank: int = 0) -> None:
+    """Run a trial and report every evaluated epoch, then the rows or what went wrong.
+
+    Args:
+        task: the trial.
+        setting: of the sweep.
+        reporter: where to.
+        rank: of this worker; the first one saves the encoder.
+    """
+    waiting: list[dict[str, Any]] = []
+
+    def on_epoch(epoch: Epoch) -> None:
+        waiting.append(asdict(epoch))
+        if epoch.val_knn is not None:
+            report = {"epoch": epoch.epoch, "val_knn": epoch.val_knn, "epochs": list(waiting)}
+            waiting.clear()
+            if reporter.report(report):
+                raise _StoppedEarlyError
+
+    try:
+        report = _run(task, setting, on_epoch, rank)
+    except _StoppedEarlyError:
+        return
+    except ray.exceptions.RayError:  # whom we report to is gone, which is not the trial's fault
+        raise
+    except StorageError as error:  # nor is this, and the whole sweep ends of it
+        reporter.report({"epochs": [], "storage": str(error)})
+        raise
+    except Exception as error:
+        if isinstance(error, ALIKE):
+            message = str(error)
+        else:
+            message = f"{type(error).__name__}: {error}"
+            logging.getLogger(__name__).error("%s", traceback.format_exc())
+        reporter.fail(error, message, waiting)
+        return
+    finally:
+        _free_device_memory()
+    if rank == 0:
+        reporter.report(report)
+
+
+def _run(
+    task: Task, setting: Setting, on_epoch: Callable[[Epoch], None], rank: int
+) -> dict[str, Any]:
+    home = Folder.at(setting.home)
+    checkpoint = checkpoint_file(home, setting.experiment, task.identity)
+    result = setting.run(
+        TrialSpec.model_validate_json(task.spec),
+        ray.get(setting.table),
+        experiment=setting.experiment,
+        on_epoch=on_epoch,
+        checkpoint=checkpoint,
+    )
+    if rank == 0:
+        encoder = encoder_file(home, task.identity)
+        save_encoder(encoder, result.encoder, result.encoder_description)
+        checkpoint.remove()
+    # In lists, which Ray Tune does not flatten.
+    return {"epochs": [], "trial": [result.trial], "clustering": [result.clustering]}
+
+
+def _free_device_memory() -> None:
+    """Give back what PyTorch keeps of a GPU for later: another process may share it."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

@@ -1,0 +1,1 @@
+"""Which trial of a sweep comes next, and which ends early. No Ray Train or Tune trial in it."""

@@ -1,0 +1,306 @@
+"""Which trial a sweep runs next, decided the same way however fast each trial ends.
+
+A sweep is a numbered list: the grids that fixed trials choose from, the fixed trials, the searched
+configurations, then the best of those again with the sweep's seeds. What a decision may look at is
+fixed by numbers alone: configuration i and every verdict on it see the results of those up to
+i - window and nothing later, and a search that looks at no results waits for none. So the same
+specification gives the same trials and the same verdicts on any machine, and a sweep that was
+interrupted goes on by taking the rows it already has instead of running their trials again.
+"""
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any, Protocol
+
+from clinfonce.config import NamedTrial, SearchSpec, SweepSpec, TrialSpec, trial_id
+from clinfonce.config.search import SEEDS_APART
+from clinfonce.scaling.search.halving import Halving
+
+Row = dict[str, Any]
+
+COST = "train_operations"  # what sampler nsga2 weighs against the metric, a column of `trials`
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial that a sweep wants: its place in the sweep and its specification."""
+
+    number: int
+    role: str  # choose, fixed, search or confirm
+    name: str  # of a fixed trial; "" lets the clustering name it
+    spec: TrialSpec
+    identity: str  # trial_id
+
+
+@dataclass
+class Record:
+    """What is known of a proposed trial: validation accuracies by epoch, and its row at the end."""
+
+    proposal: Proposal
+    reached: dict[int, float] = field(default_factory=dict)  # epoch → validation kNN accuracy
+    row: Row | None = None
+    # Of the first trial of a searched configuration: it alone may be stopped, and the trials with
+    # further seeds run once it is complete.
+    leads: "Configuration | None" = None
+
+
+@dataclass
+class Configuration:
+    """A point of the search and the trials that run it, one for each of the search's seeds."""
+
+    index: int
+    specs: list[TrialSpec]
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no trial of it runs or is to run."""
+        rows = [record.row for record in self.records]
+        if rows[0] is None or rows[0]["status"] != "complete":
+            return rows[0] is not None
+        return len(rows) == len(self.specs) and None not in rows
+
+    def mean(self, column: str) -> float | None:
+        """Of all its trials; None where one has no value."""
+        values = [value_of(record, column) for record in self.records]
+        known = [value for value in values if value is not None]
+        return fmean(known) if len(known) == len(self.specs) else None
+
+
+class Searcher(Protocol):
+    """Proposes points of the search space."""
+
+    def ask(self, number: int) -> dict[str, Any]:
+        """The point of the configuration with this number (0, 1, …)."""
+
+    def tell(
+        self, number: int, values: Sequence[float] | None, reached: Mapping[int, float]
+    ) -> None:
+        """What became of a configuration: its objectives, or None for one that was stopped."""
+
+    def fail(self, number: int) -> None:
+        """A trial of the configuration failed."""
+
+
+class Plan:
+    """The trials of a sweep, in order.
+
+    Args:
+        sweep: the specification.
+        fingerprint: of the data.
+        searcher: where searched points come from; None without a search.
+    """
+
+    def __init__(self, sweep: SweepSpec, fingerprint: str, searcher: Searcher | None) -> None:
+        self._sweep, self._fingerprint, self._searcher = sweep, fingerprint, searcher
+        self._records: dict[str, Record] = {}
+        self._configurations: list[Configuration] = []
+        self._halving = Halving(sweep.scheduler, sweep.search.n_trials if sweep.search else 0)
+        self._told = 0
+        self._further: deque[Proposal] = deque()  # seeds of configurations whose first is complete
+        self._upcoming = self._proposals()
+        self._objectives = [sweep.metric]
+        if sweep.search is not None and sweep.search.sampler == "nsga2":
+            self._objectives.append(COST)
+
+    @property
+    def size(self) -> int:
+        """How many trials the sweep has at most."""
+        sweep, search = self._sweep, self._sweep.search
+        fixed = len(sweep.fixed) * len(sweep.seeds)
+        fixed += sum(len(named.points) for named in sweep.fixed if named.choose)
+        if search is None:
+            return fixed
+        return fixed + search.n_trials * search.seeds + search.confirm * len(sweep.seeds)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all ended trials, in the order of their numbers."""
+        records = sorted(self._records.values(), key=lambda record: record.proposal.number)
+        return [record.row for record in records if record.row is not None]
+
+    def next(self) -> Proposal | None:
+        """The next trial to run, or None while it depends on trials that still run.
+
+        Raises:
+            StopIteration: the sweep has no further trial.
+        """
+        if self._further:
+            return self._further.popleft()
+        return next(self._upcoming)
+
+    def should_stop(self, identity: str, epoch: int, accuracy: float) -> bool:
+        """Take a validation accuracy of a running trial, and judge whether the trial ends here."""
+        record = self._records[identity]
+        record.reached[epoch] = accuracy
+        if record.leads is None or self._sweep.search is None:
+            return False
+        index, epochs = record.leads.index, record.proposal.spec.epochs
+        visible = max(0, index - self._sweep.search.window + 1)
+        return self._halving.should_stop(index, epochs, record.reached, epoch, visible=visible)
+
+    def finish(self, identity: str, row: Row, reached: Mapping[int, float] | None = None) -> None:
+        """Take the row of a trial that has ended, with its accuracies if it ran earlier."""
+        record = self._records[identity]
+        record.row = row
+        if reached is not None:
+            record.reached = dict(reached)
+        if record.leads is not None:
+            self._halving.settle(record.leads.index, record.proposal.spec.epochs, record.reached)
+            if row["status"] == "complete":
+                self._run_further_seeds(record.leads)
+
+    def _proposals(self) -> Iterator[Proposal | None]:
+        count = itertools.count()
+        grids = [
+            [self._point(next(count), named, point) for point in named.points if named.choose]
+            for named in self._sweep.fixed
+        ]
+        yield from itertools.chain(*grids)
+        for named, grid in zip(self._sweep.fixed, grids, strict=True):
+            yield from self._fixed(count, named, grid)
+        if self._sweep.search is not None and self._searcher is not None:
+            yield from self._proposed(count, self._sweep.search, self._searcher)
+            yield from self._confirmed(count, self._sweep.search)
+
+    def _point(self, number: int, named: NamedTrial, point: Mapping[str, Any]) -> Proposal:
+        spec = self._sweep.fixed_trial(named, self._sweep.trial.seed, point)
+        return self._propose(number, "choose", spec, named.name)
+
+    def _fixed(
+        self, count: Iterator[int], named: NamedTrial, grid: Sequence[Proposal]
+    ) -> Iterator[Proposal | None]:
+        records = [self._records[proposal.identity] for proposal in grid]
+        while any(record.row is None for record in records):
+            yield None
+        # Where no point has a value the first stands for them, and its rows say what is wrong.
+        best = max(records, key=self._value_or_least, default=None)
+        base = best.proposal.spec if best else self._sweep.fixed_trial(named, 0)
+        for seed in self._sweep.seeds:
+            spec = base.model_copy(update={"seed": seed})
+            yield self._propose(next(count), "fixed", spec, named.name)
+
+    def _value_or_least(self, record: Record) -> float:
+        value = value_of(record, self._sweep.metric)
+        return -math.inf if value is None else value
+
+    def _proposed(
+        self, count: Iterator[int], search: SearchSpec, searcher: Searcher
+    ) -> Iterator[Proposal | None]:
+        for index in range(search.n_trials):
+            while not self._may_propose(searcher, index, search.window):
+                yield None
+            specs = self._unused_specs(search, searcher.ask(index))
+            numbers = [next(count) for _ in specs]
+            configuration = Configuration(index, specs)
+            self._configurations.append(configuration)
+            yield self._propose(numbers[0], "search", specs[0], "", configuration)
+        while not self._tell_until(searcher, search.n_trials):
+            yield None
+
+    def _may_propose(self, searcher: Searcher, index: int, window: int) -> bool:
+        """Whether all that a proposal may look at is known; the searcher is told of it."""
+        if self._sweep.learns:
+            return self._tell_until(searcher, index - window + 1)
+        self._tell_until(searcher, index)
+        return True
+
+    def _unused_specs(self, search: SearchSpec, point: Mapping[str, Any]) -> list[TrialSpec]:
+        """A trial for each seed; a point proposed again takes the next seeds nobody has run."""
+        for replicate in itertools.count():
+            further = SEEDS_APART * search.seeds * replicate
+            specs = [self._sweep.searched_trial(point, seed + further) for seed in search.all_seeds]
+            if self._identity(specs[0]) not in self._records:
+                return specs
+        raise AssertionError
+
+    def _run_further_seeds(self, configuration: Configuration) -> None:
+        number = configuration.records[0].proposal.number
+        for offset, spec in enumerate(configuration.specs[1:], start=1):
+            proposal = self._propose(number + offset, "search", spec, "")
+            configuration.records.append(self._records[proposal.identity])
+            self._further.append(proposal)
+
+    def _confirmed(self, count: Iterator[int], search: SearchSpec) -> Iterator[Proposal]:
+        for configuration in self._best(search.confirm):
+            for seed in self._sweep.seeds:
+                spec = configuration.specs[0].model_copy(update={"seed": seed})
+                if self._identity(spec) not in self._records:  # else a fixed trial confirms it
+                    yield self._propose(next(count), "confirm", spec, "")
+
+    def _propose(
+        self,
+        number: int,
+        role: str,
+        spec: TrialSpec,
+        name: str,
+        leads: Configuration | None = None,
+    ) -> Proposal:
+        proposal = Proposal(number, role, name, spec, self._identity(spec))
+        record = self._records[proposal.identity] = Record(proposal, leads=leads)
+        if leads is not None:
+            leads.records.append(record)
+        return proposal
+
+    def _identity(self, spec: TrialSpec) -> str:
+        return trial_id(self._sweep.name, spec, self._fingerprint)
+
+    def _tell_until(self, searcher: Searcher, end: int) -> bool:
+        """Tell the searcher, in order, of the configurations before `end`; False if one runs."""
+        while self._told < end:
+            configuration = self._configurations[self._told]
+            if not configuration.is_over:
+                return False
+            first = configuration.records[0]
+            values = [configuration.mean(column) for column in self._objectives]
+            known = [value for value in values if value is not None]
+            if first.row is not None and first.row["status"] == "stopped":
+                searcher.tell(self._told, None, first.reached)
+            elif len(known) == len(values):
+                searcher.tell(self._told, known, first.reached)
+            else:
+                searcher.fail(self._told)
+            self._told += 1
+        return True
+
+    def _best(self, count: int) -> list[Configuration]:
+        """The configurations of highest value, one of each point.
+
+        With a second objective they are the best of those that no other beats in both.
+        """
+        known = [c for c in self._configurations if c.mean(self._sweep.metric) is not None]
+        if len(self._objectives) > 1:
+            known = _not_beaten(known, self._sweep.metric)
+        ranked = sorted(known, key=lambda c: c.mean(self._sweep.metric) or 0.0, reverse=True)
+        best: dict[str, Configuration] = {}
+        for configuration in ranked:  # equal ones stand in their order
+            point = configuration.specs[0].model_copy(update={"seed": 0}).model_dump_json()
+            best.setdefault(point, configuration)  # a replicate is the same point
+        return list(best.values())[:count]
+
+
+def _not_beaten(configurations: Sequence[Configuration], metric: str) -> list[Configuration]:
+    """Those that have a higher value than every one that costs no more."""
+    front: list[Configuration] = []
+    best = -math.inf
+    by_cost = [(c.mean(COST), c.mean(metric), c) for c in configurations]
+    known = [
+        (cost, value, c) for cost, value, c in by_cost if cost is not None and value is not None
+    ]
+    for _, value, configuration in sorted(known, key=lambda k: (k[0], -k[1], k[2].index)):
+        if value > best:
+            best = value
+            front.append(configuration)
+    return front
+
+
+def value_of(record: Record, column: str) -> float | None:
+    """What a complete trial reached; None where that is nothing or no number."""
+    if record.row is None or record.row["status"] != "complete":
+        return None
+    value: float | None = record.row.get(column)
+    return value if value is not None and math.isfinite(value) else None

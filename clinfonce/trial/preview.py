@@ -1,0 +1,94 @@
+"""What the clusterings of a specification offer, before anything is trained."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clinfonce import data
+from clinfonce.clusterings import ClusteringReport
+from clinfonce.config import (
+    DataSpec,
+    SamplerSpec,
+    TrialSpec,
+    read_experiment,
+    read_sweep,
+)
+from clinfonce.data import TRAIN
+from clinfonce.errors import InputError
+from clinfonce.trial.clusterings import build_clustering
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One clustering of the training images.
+
+    Attributes:
+        name: of the trial, or of the clustering where the trial has none.
+        sampler: how the trial draws its batches.
+        report: sizes, bits and positives.
+    """
+
+    name: str
+    sampler: SamplerSpec
+    report: ClusteringReport
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.name,
+            "batch_size": self.sampler.batch_size,
+            "images_per_cluster": self.sampler.images_per_cluster,
+            "positives": self.report.positives,
+            **asdict(self.report),
+        }
+
+
+def preview(specification: str | Path) -> list[Preview]:
+    """Build the clusterings of a trial, or of a sweep's fixed trials, and report on them.
+
+    What a search will propose is not known before.
+
+    Args:
+        specification: YAML file.
+
+    Raises:
+        InputError: a specification that cannot be read or does not fit its data.
+    """
+    where, trials = _trials(specification)
+    table = data.load(where.name, where.root)
+    labels = None if table.labels is None else table.labels[table.rows(TRAIN)]
+    found = []
+    for name, trial in trials:
+        clustering, sampler = build_clustering(trial.clustering, table), trial.sampler
+        report = clustering.report(
+            labels,
+            batch_size=sampler.batch_size,
+            images_per_cluster=sampler.images_per_cluster,
+        )
+        found.append(Preview(name or clustering.name, sampler, report))
+    return found
+
+
+def _trials(specification: str | Path) -> tuple[DataSpec, list[tuple[str, TrialSpec]]]:
+    """Of a sweep or of one trial: of two complaints, the sweep's is given."""
+    try:
+        sweep = read_sweep(specification)
+    except InputError as error:
+        try:
+            one = read_experiment(specification)
+        except InputError:
+            raise error from None
+        return one.data, [("", one.trial)]
+    fixed = [
+        (_name(named.name, point), sweep.fixed_trial(named, sweep.seeds[0], point))
+        for named in sweep.fixed
+        for point in named.points
+    ]
+    return sweep.data, fixed or [("", sweep.trial)]
+
+
+def _name(name: str, point: Mapping[str, Any]) -> str:
+    """A fixed trial at a point of its grid."""
+    values = ", ".join(f"{key.rsplit('.', 1)[-1]} {value}" for key, value in point.items())
+    return f"{name} ({values})" if values else name

@@ -1,0 +1,52 @@
+"""One trial without a search, in this process, with its rows in the result store."""
+
+import os
+from collections.abc import Callable
+
+from clinfonce import data
+from clinfonce.config import ExperimentSpec, trial_id
+from clinfonce.models.saved import encoder_file, save_encoder
+from clinfonce.results.store.store import Store
+from clinfonce.training.checkpoint import checkpoint_file
+from clinfonce.training.loop import Epoch
+from clinfonce.trial.rows import Row
+from clinfonce.trial.run import check_trial, find_device, run_trial
+
+
+def pretrain(
+    experiment: ExperimentSpec,
+    home: str | os.PathLike[str],
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> Row:
+    """Run one trial on one worker, or go on with one that was interrupted.
+
+    Args:
+        experiment: the trial and its data.
+        home: folder or URI of the result store; the encoder goes to
+            encoders/<trial_id>.safetensors.
+        on_epoch: is given each epoch as it ends.
+
+    Returns:
+        The trial's row; the one in the store if the trial is done already.
+
+    Raises:
+        InputError: the trial does not fit data or machine, or the folder is no result store.
+        TrainingDivergedError: the loss is no longer finite.
+    """
+    spec = experiment.trial
+    table = data.load(experiment.data.name, experiment.data.root)
+    check_trial(spec, table)
+    find_device(spec)
+    store = Store.create(home)
+    identity = trial_id(experiment.name, spec, table.fingerprint)
+    if (row := store.finished().get(identity)) is not None:
+        return row
+    checkpoint = checkpoint_file(store.folder, experiment.name, identity)
+    result = run_trial(
+        spec, table, experiment=experiment.name, on_epoch=on_epoch, checkpoint=checkpoint
+    )
+    save_encoder(encoder_file(store.folder, identity), result.encoder, result.encoder_description)
+    trial = {**result.trial, "number": 0, "role": "single", "name": experiment.name}
+    store.write_trial(trial, result.epochs, result.clustering)
+    checkpoint.remove()
+    return trial

@@ -1,0 +1,56 @@
+"""A trial goes on with fewer workers once machines are lost, if its sweep allows it."""
+
+import pytest
+import yaml
+
+from clinfonce import results
+from clinfonce.config import SweepSpec
+from clinfonce.scaling.sweep import prepare_sweep, run_sweep
+from clinfonce.trial.run import run_trial
+from tests.scaling.sweeps import Quiet, kills_a_machine, ray_cluster, wait_for_the_end
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+SWEEP = """
+name: elastic
+data: {name: digits}
+trial:
+  augmentation: digits
+  encoder: {width: 4}
+  evaluation: {every: 1, draws: 2}
+  epochs: 4
+  clustering: {source: labels}
+  workers: 2
+seeds: [1]
+resources: {min_workers: 1}
+fixed: [{name: pair, trial: {}}]
+"""
+
+
+def sweep(home, run=run_trial):
+    specification = SweepSpec.model_validate(yaml.safe_load(SWEEP))
+    table, store = prepare_sweep(specification, home)
+    run_sweep(specification, table, store, home, Quiet(), run)
+    found = results.open(home)
+    (row,) = found.sql("SELECT status, world_size, workers FROM trials").to_pylist()
+    epochs = found.sql("SELECT epoch, loss FROM epochs ORDER BY epoch").to_pydict()
+    return row, epochs
+
+
+def test_a_trial_goes_on_with_the_workers_that_are_left(tmp_path):
+    def run_and_die(spec, table, *, on_epoch, **rest):
+        def tell(epoch):
+            if epoch.epoch == 2:
+                wait_for_the_end(tmp_path)
+            on_epoch(epoch)
+
+        return run_trial(spec, table, on_epoch=tell, **rest)
+
+    with ray_cluster(1, 1) as cluster:
+        whole, curve = sweep(tmp_path / "whole")
+        with kills_a_machine(cluster, tmp_path):
+            left, shorter = sweep(tmp_path / "left", run_and_die)
+    assert whole == {"status": "complete", "world_size": 2, "workers": 2}
+    assert left == {"status": "complete", "world_size": 1, "workers": 2}
+    assert shorter["epoch"] == curve["epoch"] == [1, 2, 3, 4]
+    assert shorter["loss"] == pytest.approx(curve["loss"], abs=1e-3)

@@ -1,0 +1,60 @@
+"""The first points of a search, from advice."""
+
+import pytest
+
+from clinfonce.advice import advise
+from clinfonce.config import SweepSpec
+from clinfonce.data import load
+from clinfonce.scaling.search.plan import Plan
+from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.warm_start import advised_points, point_of
+
+SUBSETS = {
+    "clustering.attributes": {"subset": "all"},
+    "objective.temperature": {"low": 0.1, "high": 1.0, "log": True},
+}
+
+
+def sweep(space, clustering=None, **search):
+    changes = {"clustering": clustering} if clustering else {}
+    values = {"trials": 8, "space": space, "trial": changes, **search}
+    return SweepSpec.model_validate({"name": "demo", "data": {"name": "digits"}, "search": values})
+
+
+@pytest.fixture(autouse=True)
+def _few_clusters(monkeypatch):
+    monkeypatch.setattr("clinfonce.advice.candidates._KS", (10,))
+
+
+def test_a_point_is_the_clustering_that_the_search_would_try():
+    subsets = sweep(SUBSETS, {"source": "attributes"})
+    loop = {"source": "attributes", "attributes": ["loop"]}
+    assert point_of(subsets, loop) == {"clustering.attributes": ["loop"]}
+    assert point_of(subsets, {"source": "kmeans", "n_clusters": 9}) is None
+    assert point_of(subsets, {"source": "attributes", "top_k": 3}) is None
+    some = sweep({"clustering.attributes": {"subset": ["even"]}}, {"source": "attributes"})
+    assert point_of(some, loop) is None
+    ks = sweep({"clustering.n_clusters": {"low": 2, "high": 20}}, {"source": "kmeans"})
+    assert point_of(ks, {"source": "kmeans", "n_clusters": 9}) == {"clustering.n_clusters": 9}
+    assert point_of(ks, {"source": "kmeans", "n_clusters": 40}) is None
+    whole = sweep({"clustering": {"choices": [{"source": "instances"}, loop]}})
+    assert point_of(whole, loop) == {"clustering": loop}
+
+
+def test_no_label_is_looked_at_unless_asked_for():
+    assert advised_points(sweep(SUBSETS, {"source": "attributes"}), table=None) == []
+
+
+def test_a_search_begins_with_advice():
+    specification = sweep(SUBSETS, {"source": "attributes"}, seed_with="advice")
+    table = load("digits")
+    points = advised_points(specification, table)
+    assert len(points) == 2, "a quarter"
+    best = [
+        c.clustering["attributes"] for c in advise(table).candidates if "attributes" in c.clustering
+    ]
+    assert [p["clustering.attributes"] for p in points] == best[:2]
+    searcher = OptunaSearcher(specification, tuple(table.columns), first=points)
+    first = Plan(specification, "data", searcher).next()
+    assert set(first.spec.clustering.attributes) == set(best[0])
+    assert 0.1 <= first.spec.objective.temperature <= 1, "drawn"
