@@ -234,6 +234,7 @@ def loop_rows(model: tuple, epochs: int) -> Iterator[dict[str, object]]:
         print(f"left out, the loop: {error}", flush=True)
         return
     from clinfonce.training.images import ImageSource
+    from clinfonce.training.inputs import ImageInputs
     from clinfonce.training.loop import Pretraining
 
     name, side, stem, batch = model
@@ -251,9 +252,8 @@ def loop_rows(model: tuple, epochs: int) -> Iterator[dict[str, object]]:
     images = np.random.default_rng(0).integers(0, 256, (n, 3, side, side), dtype=np.uint8)
     training = Pretraining(
         trial,
-        ImageSource(images, np.arange(n), DEVICE),
+        ImageInputs.of(trial, ImageSource(images, np.arange(n), DEVICE)),
         np.arange(n) // CLUSTER,
-        image_shape=(3, side, side),
         device=DEVICE,
     )
     last = [*training.epochs()][-1]

@@ -28,6 +28,7 @@ import torch.multiprocessing as mp
 
 from clinfonce.config import TrialSpec
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining
 
 SIDE, SEED = 32, 0
@@ -50,7 +51,7 @@ def pretraining(batch: int, stem: str) -> Pretraining:
     images = rng.integers(0, 256, (batch, 3, SIDE, SIDE), dtype=np.uint8)
     source = ImageSource(images, np.arange(batch), CPU)
     clusters = np.arange(batch) % 10
-    return Pretraining(spec, source, clusters, image_shape=(3, SIDE, SIDE), device=CPU)
+    return Pretraining(spec, ImageInputs.of(spec, source), clusters, device=CPU)
 
 
 def cpu_seconds(work) -> float:

@@ -119,8 +119,8 @@ def sweep(workers, trials, run, clock):
         }
     )
     with tempfile.TemporaryDirectory() as home:
-        table, store = prepare_sweep(specification, Path(home))
-        run_sweep(specification, table, store, Path(home), clock, run)
+        table, store, _ = prepare_sweep(specification, Path(home))
+        run_sweep(specification, table, store, Path(home), clock, run=run)
 
 
 def recipe(workers, trials, seconds, clock):

@@ -74,6 +74,13 @@ class Folder:
         """The folder as a local path; None in an object store."""
         return Path(self.root) if isinstance(self.filesystem, pafs.LocalFileSystem) else None
 
+    @property
+    def parent(self) -> "Folder":
+        """The folder that holds this one."""
+        path, question, options = self.place.partition("?")
+        above = path.rstrip("/").rpartition("/")[0]
+        return Folder(self.filesystem, self.root.rpartition("/")[0], above + question + options)
+
     def path(self, name: str) -> str:
         """The path of a file for the file system."""
         return f"{self.root}/{name}" if name else self.root

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each room may import the rooms named here; a room within a room stands with its path.
 LOW = {"errors", "files", "torchvision_import"}
 MIDDLE = {"information", "losses", "augment", "models", "data", "clusterings", "config"}
-TRIAL = LOW | MIDDLE | {"training", "evaluation"}
+TRIAL = LOW | MIDDLE | {"training", "features", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "evaluation": {"errors", "augment"},
     "results": {"errors", "files"},
     "training": LOW | MIDDLE,
+    "features": LOW | MIDDLE | {"training"},
     "trial": TRIAL | {"results"},
     "advice": TRIAL | {"results", "trial"},
     "scaling": TRIAL | {"results", "trial", "advice"},
@@ -38,7 +39,8 @@ WITHIN = {
              "registry"),
     "results": ("store", "sql", "analysis", "report"),
     "scaling": ("limits", "search", "connection", "bookkeeping", "execution", "cluster", "sweep"),
-    "trial": ("clusterings", "rows", "run", "single", "preview", "views"),
+    "trial": ("clusterings", "rows", "start", "probing", "run", "single", "preview", "views",
+              "embedding"),
 }  # fmt: skip
 # … and only these rooms import these packages.
 ONLY = {"ray": {"scaling"}, "optuna": {"scaling", "results"}, "duckdb": {"results"},

@@ -10,11 +10,12 @@ from clinfonce.evaluation import knn_accuracy, linear_probe
 from clinfonce.information import measure
 from clinfonce.losses import FORMS, cl_infonce, soft_cl_infonce
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining
 from tests.clusterings.test_kmeans import blobs
 from tests.evaluation.problems import three_splits
 from tests.losses.reference import unit, value_and_gradient
-from tests.training.test_loop import SIDE, N, images, spec
+from tests.training.test_loop import N, images, spec
 
 CUDA = pytest.param(
     "cuda",
@@ -87,9 +88,8 @@ def test_training_and_going_on(device, optimizer, precision, tmp_path):
         clusters, labels = np.arange(N) % 7, np.arange(N) % 3
         return Pretraining(
             trial,
-            source,
+            ImageInputs.of(trial, source),
             clusters,
-            image_shape=(1, SIDE, SIDE),
             device=place,
             checkpoint=tmp_path / "trial.pt",
             labels=labels,

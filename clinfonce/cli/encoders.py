@@ -1,4 +1,4 @@
-"""Commands on what an encoder sees and on the encoder itself: views, export."""
+"""Commands on what an encoder sees and on the encoder itself: views, embed, export."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from clinfonce.cli.common import add_command
 
 
 def add_commands(commands: Any) -> None:
-    """Add views and export."""
+    """Add views, embed and export."""
     views = add_command(
         commands, "views", _views, "write a picture of what augmentation does", False
     )
@@ -16,6 +16,15 @@ def add_commands(commands: Any) -> None:
     views.add_argument("--policy", metavar="NAME", help="augmentation; default: the SPEC's")
     views.add_argument("--data", metavar="NAME", help="data set; default: the SPEC's")
     views.add_argument("--out", metavar="FILE", default="views.png", help="default views.png")
+
+    embed = add_command(commands, "embed", _embed, "write the features of a data set")
+    embed.add_argument(
+        "encoder", metavar="TRIAL_ID|ENCODER",
+        help="a trial, a saved encoder (.safetensors), or a pretrained one such as timm:MODEL",
+    )  # fmt: skip
+    embed.add_argument("--data", metavar="DATA", required=True, help="data set")
+    embed.add_argument("--root", metavar="DIR", help="folder that holds the data set")
+    embed.add_argument("--out", metavar="FILE", required=True, help=".parquet")
 
     export = add_command(commands, "export", _export, "write a trial's encoder for use elsewhere")
     export.add_argument("trial", metavar="TRIAL_ID", help="trial_id, or how it begins")
@@ -26,6 +35,20 @@ def _views(arguments: argparse.Namespace) -> int:
     from clinfonce.trial.views import views
 
     path = views(arguments.spec, arguments.policy, arguments.data, arguments.out)
+    print(json.dumps(str(path)) if arguments.json else path)
+    return 0
+
+
+def _embed(arguments: argparse.Namespace) -> int:
+    from clinfonce.trial.embedding import embed
+
+    path = embed(
+        arguments.encoder,
+        arguments.data,
+        arguments.out,
+        home=arguments.results,
+        root=arguments.root,
+    )
     print(json.dumps(str(path)) if arguments.json else path)
     return 0
 

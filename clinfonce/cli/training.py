@@ -64,13 +64,13 @@ def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
     from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 
     home = arguments.results
-    table, store = prepare_sweep(sweep, home, fresh=getattr(arguments, "fresh", False))
+    table, store, reader = prepare_sweep(sweep, home, fresh=getattr(arguments, "fresh", False))
     here = store.folder.local
     log = (here or Path.cwd()) / "logs" / f"{sweep.name}.log"
     if here is None:
         print(f"clinfonce: the log is in {log}", file=sys.stderr, flush=True)
     with terminal_apart(log) as terminal, SweepDisplay(terminal, sweep.metric) as display:
-        rows = run_sweep(sweep, table, store, home, display)
+        rows = run_sweep(sweep, table, store, home, display, reader)
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:
         print(f"clinfonce: {len(failed)} trials failed; {log} says more", file=sys.stderr)
@@ -135,6 +135,6 @@ SELECT CASE role WHEN 'confirm' THEN 'best found: ' || trials.name ELSE trials.n
        count(*) AS seeds, any_value(n_clusters) AS K,
        round(any_value(i_zt), 2) AS "I(Z;T)", round(any_value(h_z_given_t), 2) AS "H(Z|T)",
        {", ".join(accuracies)}
-FROM trials JOIN clusterings USING (clustering_id)
+FROM trials LEFT JOIN clusterings USING (clustering_id)
 WHERE sweep = '{sweep}' AND status = 'complete' AND role NOT IN ('search', 'choose')
 GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC"""

@@ -2,24 +2,45 @@
 
 from clinfonce.config.cluster_file import RayClusterSpec
 from clinfonce.config.clustering import ClusteringSpec
+from clinfonce.config.encoder import (
+    EMBEDDINGS,
+    PRETRAINED,
+    RANDOM,
+    AdapterSpec,
+    EncoderSpec,
+    HeadSpec,
+    LastBlocks,
+    OptimizerSpec,
+)
 from clinfonce.config.objective import ObjectiveSpec
 from clinfonce.config.ray_cluster import Fleet, NodeType, read_fleet
 from clinfonce.config.reading import read_experiment, read_ray_cluster, read_sweep
 from clinfonce.config.search import SchedulerSpec, SearchSpec
-from clinfonce.config.space import Choices, Dimension, Range, Space, Subset, grid, walk
+from clinfonce.config.space import (
+    Choices,
+    Dimension,
+    Range,
+    Space,
+    Subset,
+    grid,
+    points_to_try,
+    walk,
+)
 from clinfonce.config.specification import (
-    EncoderSpec,
     EvaluationSpec,
-    HeadSpec,
-    OptimizerSpec,
     SamplerSpec,
     TrialSpec,
+    canonical,
     change_trial,
     trial_id,
 )
 from clinfonce.config.sweep import DataSpec, ExperimentSpec, NamedTrial, ResourceSpec, SweepSpec
 
 __all__ = [
+    "EMBEDDINGS",
+    "PRETRAINED",
+    "RANDOM",
+    "AdapterSpec",
     "Choices",
     "ClusteringSpec",
     "DataSpec",
@@ -29,6 +50,7 @@ __all__ = [
     "ExperimentSpec",
     "Fleet",
     "HeadSpec",
+    "LastBlocks",
     "NamedTrial",
     "NodeType",
     "ObjectiveSpec",
@@ -43,8 +65,10 @@ __all__ = [
     "Subset",
     "SweepSpec",
     "TrialSpec",
+    "canonical",
     "change_trial",
     "grid",
+    "points_to_try",
     "read_experiment",
     "read_fleet",
     "read_ray_cluster",

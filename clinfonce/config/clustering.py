@@ -40,9 +40,12 @@ class ClusteringSpec(Spec):
     level: Annotated[int, Field(ge=0)] | None = None  # of a hierarchy or a synthetic family
     family: Literal["merged", "split", "permuted"] | None = None  # of a synthetic clustering
     n_clusters: _K | Annotated[tuple[_K, ...], Field(strict=False, min_length=1)] | None = None
-    # What k-means sees: pixels, a saved encoder (*.safetensors), or while training the features
-    # of the encoder or the embeddings of the head themselves.
-    features: Annotated[str, Field(pattern=r"^(pixels|encoder|head|.+\.safetensors)$")] = "pixels"
+    # What k-means sees: pixels; the features of the trial's own pretrained encoder, or those of
+    # another (*.safetensors); or while training the features of the encoder or the embeddings of
+    # the head themselves.
+    features: Annotated[
+        str, Field(pattern=r"^(pixels|pretrained|encoder|head|.+\.safetensors)$")
+    ] = "pixels"
     every: Count = 1  # epochs between two clusterings of the encoder's own features
     warmup: Annotated[int, Field(ge=0)] = 1  # epochs before the first, on instances
     seed: int = 0  # of the clustering; the trial's own seed leaves it as it is

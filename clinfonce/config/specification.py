@@ -7,8 +7,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from clinfonce.config.base import Count, NonNegative, Positive, Spec
+from clinfonce.config.base import Count, Spec
 from clinfonce.config.clustering import ClusteringSpec
+from clinfonce.config.encoder import (
+    EMBEDDINGS,
+    AdapterSpec,
+    EncoderSpec,
+    HeadSpec,
+    OptimizerSpec,
+)
 from clinfonce.config.objective import ObjectiveSpec
 
 
@@ -20,37 +27,6 @@ class SamplerSpec(Spec):
     images_per_cluster: Annotated[int, Field(ge=2)] | None = None
     # Images of a worker that pass the encoder at a time; absent: all. Memory instead of time.
     chunk: Count | None = None
-
-
-class EncoderSpec(Spec):
-    """The network whose features are probed."""
-
-    name: str = "small_cnn"
-    stem: Literal["small", "large"] | None = None  # of a ResNet; absent: by the size of the images
-    width: Count | None = None  # filters of the first block of a small_cnn; absent: 32
-
-    def description(self, *, channels: int, image_size: int) -> dict[str, Any]:
-        """Arguments of `clinfonce.models.build_encoder`."""
-        return {**self.model_dump(), "channels": channels, "image_size": image_size}
-
-
-class HeadSpec(Spec):
-    """The projection head: a perceptron between the encoder and the objective."""
-
-    hidden_dim: Count = 256
-    out_dim: Annotated[int, Field(ge=2)] = 64
-    layers: Count = 2
-
-
-class OptimizerSpec(Spec):
-    """How the weights move; the learning rate warms up linearly, then follows a half cosine."""
-
-    name: Literal["adamw", "sgd", "lars"] = "adamw"
-    learning_rate: Positive = 3e-3
-    weight_decay: NonNegative = 1e-4
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of SGD and LARS
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of all steps
-    clip_norm: Positive | None = None  # largest length of the gradient; absent: any
 
 
 class EvaluationSpec(Spec):
@@ -69,10 +45,11 @@ class TrialSpec(Spec):
     sampler: SamplerSpec = SamplerSpec()
     augmentation: str = "simclr"
     encoder: EncoderSpec = EncoderSpec()
+    adapter: AdapterSpec | None = None  # absent: the default one where train is none
     head: HeadSpec = HeadSpec()
     optimizer: OptimizerSpec = OptimizerSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
-    epochs: Count = 100
+    epochs: Annotated[int, Field(ge=0)] = 100  # 0 probes the encoder as it is
     seed: Annotated[int, Field(ge=0)] = 0
     workers: Count = 1  # data-parallel processes; the batch is shared out among them
     threads: Count = 1  # CPU threads a worker; sums are ordered by it, so it is part of the row
@@ -91,8 +68,43 @@ class TrialSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _adapter_fits_the_encoder(self) -> Self:
+        if self.adapter is not None and not self.encoder.is_frozen:
+            raise ValueError(
+                "adapter stands on the features of a frozen encoder: set encoder.train to none"
+            )
+        if self.encoder.name == EMBEDDINGS and self.adapter is not None and self.adapter.views:
+            raise ValueError(
+                f"adapter.views is {self.adapter.views}, but embeddings have no images to augment"
+            )
+        if self.encoder.is_frozen and self.sampler.chunk is not None:
+            raise ValueError("sampler.chunk saves the memory of an encoder, which is frozen")
+        if self.encoder.freeze_epochs >= self.epochs > 0:
+            raise ValueError(
+                f"encoder.freeze_epochs ({self.encoder.freeze_epochs}) must be below epochs "
+                f"({self.epochs}), else no weight of the encoder moves"
+            )
+        return self
+
+    @property
+    def own_adapter(self) -> AdapterSpec | None:
+        """The adapter that is trained; None where the encoder itself is."""
+        if not self.encoder.is_frozen or self.epochs == 0:
+            return None
+        return self.adapter or AdapterSpec()
+
+    @property
+    def regime(self) -> Literal["scratch", "fine-tuning", "adapter", "frozen"]:
+        """What moves: all of a new encoder, some of a pretrained one, an adapter, or nothing."""
+        if self.epochs == 0:
+            return "frozen"
+        if self.encoder.is_frozen:
+            return "adapter"
+        return "fine-tuning" if self.encoder.is_pretrained else "scratch"
+
+    @model_validator(mode="after")
     def _clusters_are_made_in_time(self) -> Self:
-        if self.clustering.alternates and self.clustering.warmup >= self.epochs:
+        if self.clustering.alternates and self.clustering.warmup >= self.epochs > 0:
             raise ValueError(
                 f"clustering.warmup ({self.clustering.warmup}) must be below epochs "
                 f"({self.epochs}), else nothing is ever clustered"
@@ -113,8 +125,34 @@ def change_trial(trial: TrialSpec, changes: Mapping[str, Any]) -> TrialSpec:
 
 def trial_id(experiment: str, trial: TrialSpec, fingerprint: str) -> str:
     """Name a trial by what decides its row: 12 hexadecimal digits."""
-    text = json.dumps([experiment, trial.model_dump(mode="json"), fingerprint], sort_keys=True)
+    text = json.dumps([experiment, canonical(trial), fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+# Fields that came after the first version. At their defaults they change nothing, so they are left
+# out of what names a trial: rows of older stores keep their keys.
+_LATER: dict[str, frozenset[str]] = {
+    "": frozenset({"adapter"}),
+    "encoder": frozenset(
+        {
+            *("image_size", "weights", "weights_sha256", "train", "freeze_epochs"),
+            *("layer_decay", "cache"),
+        }
+    ),
+    "optimizer": frozenset({"head_learning_rate"}),
+}
+
+
+def canonical(trial: TrialSpec) -> dict[str, Any]:
+    """Everything that decides a trial's row, as plain values; equal for equal trials."""
+    values = trial.model_dump(mode="json")
+    for part, later in _LATER.items():
+        spec: Spec = getattr(trial, part) if part else trial
+        kept = values[part] if part else values
+        for name in later:
+            if getattr(spec, name) == type(spec).model_fields[name].default:
+                del kept[name]
+    return values
 
 
 def changed_values(trial: TrialSpec, changes: Mapping[str, Any]) -> dict[str, Any]:

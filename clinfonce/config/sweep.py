@@ -8,9 +8,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from clinfonce.config.base import Count, NonNegative, PlacedError, Positive, Spec
+from clinfonce.config.encoder import EMBEDDINGS, RANDOM
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.space import Subset, points_to_try
 from clinfonce.config.specification import TrialSpec, changed_values, set_field
+
+FROZEN = "frozen"  # name of the trial that probes a pretrained encoder as it is
 
 
 class DataSpec(Spec):
@@ -64,6 +67,9 @@ class SweepSpec(ExperimentSpec):
     search: SearchSpec | None = None
     scheduler: SchedulerSpec = SchedulerSpec()
     resources: ResourceSpec = ResourceSpec()
+    # Whether a sweep that starts from pretrained weights probes the encoder as it is, as a fixed
+    # trial of its own.
+    frozen: bool = True
     # Encoders of searched trials and of grids that are kept, those of the best by `metric`.
     keep: Annotated[int, Field(ge=0)] = 10
 
@@ -73,6 +79,19 @@ class SweepSpec(ExperimentSpec):
         fixed = [NamedTrial(name=experiment.name, trial={})]
         seeds = (experiment.trial.seed,)
         return cls(**dict(experiment), seeds=seeds, fixed=fixed)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _frozen_is_a_fixed_trial(cls, values: Any) -> Any:
+        """Everything that is adapted is compared with what it was adapted from."""
+        if not isinstance(values, dict) or values.get("frozen", True) is not True:
+            return values
+        trial, fixed = values.get("trial"), values.get("fixed", [])
+        if not _starts_from_weights(trial) or not isinstance(fixed, list | tuple):
+            return values
+        if any(_epochs_of(named) == 0 for named in fixed):
+            return values
+        return {**values, "fixed": [{"name": FROZEN, "trial": {"epochs": 0}}, *fixed]}
 
     @field_validator("metric")
     @classmethod
@@ -183,6 +202,11 @@ class SweepSpec(ExperimentSpec):
         """
         return self._trial_at(named.trial, point, seed)
 
+    def seeds_of(self, named: NamedTrial) -> tuple[int, ...]:
+        """The seeds that a fixed trial runs with; one where nothing is random."""
+        trains = self.fixed_trial(named, self.seeds[0]).epochs > 0
+        return self.seeds if trains else self.seeds[:1]
+
     def searched_trial(self, point: Mapping[str, Any], seed: int) -> TrialSpec:
         """The specification of a searched trial: dotted fields of the space set to a point.
 
@@ -211,6 +235,24 @@ class SweepSpec(ExperimentSpec):
         for path, value in point.items():
             set_field(values, path, value)
         return TrialSpec.model_validate({**values, "seed": seed})
+
+
+def _starts_from_weights(trial: Any) -> bool:
+    """Whether the common part of the trials names an encoder that is not new."""
+    if isinstance(trial, TrialSpec):
+        return trial.encoder.is_pretrained
+    encoder = trial.get("encoder") if isinstance(trial, Mapping) else None
+    if not isinstance(encoder, Mapping):
+        return False
+    given = encoder.get("weights", RANDOM) != RANDOM or encoder.get("train") == "none"
+    return given or encoder.get("name") == EMBEDDINGS
+
+
+def _epochs_of(named: Any) -> Any:
+    trial = named.trial if isinstance(named, NamedTrial) else None
+    if trial is None and isinstance(named, Mapping):
+        trial = named.get("trial")
+    return trial.get("epochs") if isinstance(trial, Mapping) else None
 
 
 def _path_of(error: ValidationError, paths: Iterable[str]) -> str | None:

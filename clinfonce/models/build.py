@@ -1,16 +1,17 @@
 """Encoders by name."""
 
+from collections.abc import Sequence
+
 import torch
 
 from clinfonce.errors import InputError
-from clinfonce.models.encoder import Encoder
+from clinfonce.models import imported, timm
+from clinfonce.models.encoder import Encoder, use_statistics
 from clinfonce.models.resnet import RESNETS, Stem, build_resnet
 from clinfonce.models.small_cnn import SmallCNN
-from clinfonce.models.timm import PREFIX, build_timm
-from clinfonce.models.vit import VITS, VisionTransformer
 
 _SMALL_IMAGE = 64  # pixels; up to here a ResNet keeps the resolution at its stem
-_NAMES = ("small_cnn", *RESNETS, *VITS)
+_NAMES = ("small_cnn", *RESNETS, *timm.SHORT_NAMES)
 
 
 def build_encoder(
@@ -20,6 +21,8 @@ def build_encoder(
     image_size: int,
     stem: Stem | None = None,
     width: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Encoder:
     """Build an encoder with random weights; `torch.manual_seed` decides them.
 
@@ -27,34 +30,47 @@ def build_encoder(
     training step up to twice as fast; shapes and names of the weights are the same.
 
     Args:
-        name: small_cnn, resnet18, resnet34, resnet50, vit_s16, vit_s8, or timm:<model> where the
-            package timm is installed.
+        name: small_cnn, resnet18, resnet34, resnet50, vit_s16, vit_s8, timm:<model>[.<tag>], or
+            python:package.module:function for one's own (see `models.imported`).
         channels: of the images.
         image_size: the smaller side of the images, in pixels.
         stem: of a ResNet: "small" keeps the resolution, "large" quarters it. None = small for
             images up to 64 pixels.
         width: of a small_cnn: filters of its first block; None = 32.
+        mean: of the channels, pixels from 0 to 1, that the weights are made for; None = what the
+            network itself says, else images in [-1, 1].
+        std: likewise.
 
     Returns:
-        A module from float (n, channels, h, w) to (n, feature_dim).
+        A module from float (n, channels, h, w) in [-1, 1] to (n, feature_dim).
 
     Raises:
         InputError: an unknown name or stem, a stem or width for a network that has none, no
             channels, or images that the network cannot take.
     """
     _check_choice(name, channels, stem, width)
+    network = _build(name, channels=channels, image_size=image_size, stem=stem, width=width)
+    if mean is None and name.startswith(imported.PREFIX):
+        mean, std = getattr(network, "mean", None), getattr(network, "std", None)
+    use_statistics(network, mean, std, channels=channels)
+    return network
+
+
+def _build(
+    name: str, *, channels: int, image_size: int, stem: Stem | None, width: int | None
+) -> Encoder:
     if name == "small_cnn":
         _check_size(name, image_size, 4)
         small = SmallCNN(channels=channels, image_size=image_size, width=width or 32)
         return _channels_last(small)
-    if name in VITS:
-        _check_patches(name, image_size, VITS[name].patch)
-        return VisionTransformer(VITS[name], channels=channels, image_size=image_size)
-    if name.startswith(PREFIX):
-        return build_timm(name, channels=channels, image_size=image_size)
-    stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
-    _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
-    return _channels_last(build_resnet(name, channels=channels, stem=stem))
+    if name.startswith(imported.PREFIX):
+        return imported.build_imported(name, channels=channels, image_size=image_size)
+    if name in RESNETS:
+        stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
+        _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
+        return _channels_last(build_resnet(name, channels=channels, stem=stem))
+    full = timm.SHORT_NAMES.get(name, name)
+    return timm.build_timm(full, channels=channels, image_size=image_size)
 
 
 def _channels_last(network: Encoder) -> Encoder:
@@ -63,9 +79,10 @@ def _channels_last(network: Encoder) -> Encoder:
 
 
 def _check_choice(name: str, channels: int, stem: str | None, width: int | None) -> None:
-    if name not in _NAMES and not name.startswith(PREFIX):
+    if name not in _NAMES and not name.startswith((timm.PREFIX, imported.PREFIX)):
         raise InputError(
-            f"unknown encoder {name!r}; known are {', '.join(_NAMES)} and {PREFIX}<model>"
+            f"unknown encoder {name!r}; known are {', '.join(_NAMES)}, {timm.PREFIX}<model> and "
+            f"{imported.PREFIX}package.module:function"
         )
     if channels < 1:
         raise InputError(f"encoder {name}: images of {channels} channels; at least 1 is needed")
@@ -77,13 +94,6 @@ def _check_choice(name: str, channels: int, stem: str | None, width: int | None)
         raise InputError(f"encoder {name} has no width to choose, got {width}")
     if width is not None and width < 1:
         raise InputError(f"encoder {name}: width is {width}; at least 1 is needed")
-
-
-def _check_patches(name: str, image_size: int, patch: int) -> None:
-    if image_size < patch or image_size % patch:
-        raise InputError(
-            f"encoder {name}: images of {image_size} pixels do not divide into patches of {patch}"
-        )
 
 
 def _check_size(name: str, image_size: int, smallest: int) -> None:

@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from clinfonce.augment import MEAN, STD
 from clinfonce.errors import InputError
-from clinfonce.files import File, Folder
-from clinfonce.models.saved import SavedEncoder, encoder_file, load_encoder
+from clinfonce.files import Folder
+from clinfonce.models.saved import SavedEncoder, find_encoder, load_encoder
+from clinfonce.models.state_files import metadata_of
 
-_SUFFIX = ".safetensors"
 _ONNX_PACKAGES = ("onnx", "onnxscript")
 
 
@@ -24,7 +24,8 @@ def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
     The input of both is float32 (n, channels, h, w): pixels from 0 to 1 less `mean`, divided by
     `std`, which stand in the file's metadata with the encoder's name; the output is features
     (n, d). safetensors have the weights under the names of torchvision or timm, without the
-    classifier; ONNX takes any number of images of the size that the trial was trained on.
+    classifier, of a frozen encoder with an adapter under `frozen.` and `adapter.`; `load_encoder`
+    reads them. ONNX takes any number of images of the size that the trial was trained on.
 
     Args:
         home: folder or URI of the result store.
@@ -38,7 +39,7 @@ def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
     writers = {".safetensors": _write_safetensors, ".onnx": _write_onnx}
     if (write := writers.get(path.suffix)) is None:
         raise InputError(f"--out is {str(out)!r}: must end on {' or '.join(writers)}")
-    encoder = load_encoder(_find(Folder.at(home), trial))
+    encoder = load_encoder(find_encoder(Folder.at(home), trial))
     partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,28 +52,13 @@ def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
     return path
 
 
-def _find(home: Folder, trial: str) -> File:
-    names = home.names("encoders")
-    saved = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
-    found = [name for name in saved if name.startswith(trial)]
-    exact = [name for name in found if name == trial]
-    if len(exact or found) == 1:
-        return encoder_file(home, (exact or found)[0])
-    if found:
-        raise InputError(f"trial {trial!r} is not unique: {', '.join(found[:5])} begin with it")
-    raise InputError(
-        f"trial {trial!r} has no encoder in {home.file('encoders')} ({len(saved)} are there: of a "
-        "search those of the best `keep` trials); clinfonce query 'SELECT trial_id, name FROM "
-        "trials' lists the trials"
-    )
-
-
 def _metadata(encoder: SavedEncoder) -> dict[str, str]:
     return {
         "mean": json.dumps(MEAN),
         "std": json.dumps(STD),
         "channels": str(encoder.channels),
         "image_size": str(encoder.image_size),
+        **metadata_of({n: v for n, v in encoder.description.items() if n != "weights_sha256"}),
     }
 
 

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 
-def forward_operations(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
-    """Floating-point operations of convolutions and linear layers for one image.
+def forward_operations(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Floating-point operations of convolutions and linear layers for one image, or its features.
 
     A multiplication with its addition counts as two. Norms, activations, pooling and the products
     inside attention are left out.
 
     Args:
         network: on the CPU.
-        image_shape: (channels, height, width).
+        input_shape: (channels, height, width), or (d,).
     """
     total = 0
 
@@ -30,7 +30,7 @@ def forward_operations(network: nn.Module, image_shape: tuple[int, int, int]) ->
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, *image_shape))
+            network.eval()(torch.zeros(1, *input_shape))
     finally:
         network.train(was_training)
         for hook in hooks:

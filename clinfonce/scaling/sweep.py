@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,24 @@ from clinfonce.scaling.bookkeeping.specification import register_sweep
 from clinfonce.scaling.bookkeeping.state import Progress, SweepState
 from clinfonce.scaling.connection.session import Interruption, joins_cluster, ray_session
 from clinfonce.scaling.execution.capacity import Capacity, WorkerResources, machines
+from clinfonce.scaling.execution.features import (
+    FeaturesToMake,
+    features_to_make,
+    make_features_with_ray,
+)
 from clinfonce.scaling.execution.placement import Placement
 from clinfonce.scaling.execution.tune_loop import run_with_tune
 from clinfonce.scaling.execution.worker import RunTrial, Setting
 from clinfonce.scaling.execution.worker_group import WorkerGroup
+from clinfonce.scaling.search.encoders import encoder_trials
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
+from clinfonce.trial.start import Start, WeightsReader
 
 
 def prepare_sweep(
     sweep: SweepSpec, home: str | os.PathLike[str], *, fresh: bool = False
-) -> tuple[ImageTable, Store]:
+) -> tuple[ImageTable, Store, WeightsReader]:
     """Find the user's mistakes before anything is written, then open the result store.
 
     Args:
@@ -44,15 +52,19 @@ def prepare_sweep(
     """
     table = data.load(sweep.data.name, sweep.data.root)
     _check_metric(sweep)
+    reader = WeightsReader(Folder.at(home), table)
+    for trial in encoder_trials(sweep):
+        reader.settle(trial)
     for trial in _always_run(sweep):
-        check_trial(trial, table)
+        check_trial(reader.settle(trial), table, Start(reader.by_digest))
         if not joins_cluster():  # it will train here
             find_device(trial)
     store = Store.create(home)
+    reader.keep()
     if fresh:
         forget_sweep(store, sweep.name)
     register_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
-    return table, store
+    return table, store, reader
 
 
 def run_sweep(
@@ -61,6 +73,7 @@ def run_sweep(
     store: Store,
     home: str | os.PathLike[str],
     progress: Progress,
+    reader: WeightsReader | None = None,
     run: RunTrial = run_trial,
 ) -> list[Row]:
     """Run a prepared sweep, or what is missing of it, and return the rows of all its trials.
@@ -71,21 +84,25 @@ def run_sweep(
         store: for the rows.
         home: folder or URI of the store.
         progress: is told what happens.
+        reader: has read the weights that trials start from.
         run: what runs a trial.
 
     Raises:
         InputError: the Ray cluster has no room for a trial.
         RunError: processes died time and again; the same call goes on with their trials.
     """
-    state = SweepState(sweep, table, store, progress)
+    reader = reader or WeightsReader(store.folder, table)
+    state = SweepState(sweep, table, store, progress, reader)
     progress.start(state.plan.size)
     try:
         if not state.is_over():
+            trials = [reader.settle(trial) for trial in encoder_trials(sweep)]
+            wanted = features_to_make(trials, table, state.start)
             with (
                 tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch,
                 ray_session(dashboard=_most_workers(sweep) > 1) as interruption,
             ):
-                _run_trials(state, home, run, progress, interruption, Path(scratch))
+                _run_trials(state, reader, wanted, home, run, interruption, Path(scratch))
     finally:
         state.close()
     if state.broken is not None:
@@ -103,9 +120,10 @@ def run_sweep(
 
 def _run_trials(
     state: SweepState,
+    reader: WeightsReader,
+    wanted: Sequence[FeaturesToMake],
     home: str | os.PathLike[str],
     run: RunTrial,
-    progress: Progress,
     interruption: Interruption,
     scratch: Path,
 ) -> None:
@@ -116,8 +134,11 @@ def _run_trials(
     capacity = Capacity(per_worker, growth)
     capacity.check(_most_workers(state.sweep))
     if line := _unused_room(state.sweep, capacity.workers):
-        progress.say(line)
-    setting = ray.put(Setting(ray.put(state.table), state.sweep.name, Folder.at(home).place, run))
+        state.say(line)
+    place, table = Folder.at(home).place, ray.put(state.table)
+    weights = {digest: ray.put(each) for digest, each in reader.by_digest.items()}
+    make_features_with_ray(wanted, table, weights, place, per_worker, state.say)
+    setting = ray.put(Setting(table, state.sweep.name, place, run, weights))
     placement = Placement(
         capacity, partial(WorkerGroup, per_worker=per_worker, setting=setting, scratch=scratch)
     )

@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clinfonce.augment import normalize
 from clinfonce.clusterings import Clustering, from_kmeans
 from clinfonce.errors import InputError
 from clinfonce.training.distributed import all_reduce_sum, shard, world
-from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import Inputs
 
 if TYPE_CHECKING:
     from clinfonce.config import ClusteringSpec
@@ -54,16 +53,14 @@ class Alternation:
         """Whether the clusters are made anew before this epoch (0, 1, …)."""
         return epoch >= self.warmup and (epoch - self.warmup) % self.every == 0
 
-    def cluster(
-        self, model: "ContrastiveModel", source: ImageSource, epoch: int
-    ) -> NDArray[np.int64]:
+    def cluster(self, model: "ContrastiveModel", inputs: Inputs, epoch: int) -> NDArray[np.int64]:
         """Cluster ids int64 (m, n), one row for each K; alike on all workers.
 
         The workers share the work by whole batches and blocks, so that from equal weights any
         number of them computes the same bits.
         """
         network = model if self.features == "head" else model.encoder
-        features = embed(network, source)
+        features = embed(network, inputs)
         return np.stack([
             from_kmeans(
                 features, n, seed=_seed(self.seed, epoch, place), n_init=1, max_iter=20,
@@ -104,15 +101,15 @@ class Alternation:
 
 
 @torch.no_grad()
-def embed(network: nn.Module, source: ImageSource) -> Tensor:
+def embed(network: nn.Module, inputs: Inputs) -> Tensor:
     """Features float32 (n, d) of all images, not augmented; each worker computes its share."""
     rank, size = world()
-    batches = np.split(np.arange(len(source)), range(_BATCH, len(source), _BATCH))
+    batches = np.split(np.arange(len(inputs)), range(_BATCH, len(inputs), _BATCH))
     was_training = network.training
     network.eval()
     try:
         mine = range(len(batches))[shard(len(batches), rank, size)]
-        parts = {i: network(normalize(source.take(batches[i]))).float() for i in mine}
+        parts = {i: network(inputs.plain(batches[i])).float() for i in mine}
     finally:
         network.train(was_training)
     if size == 1:
@@ -121,7 +118,7 @@ def embed(network: nn.Module, source: ImageSource) -> Tensor:
     width = torch.tensor([next(iter(parts.values())).shape[1] if parts else 0]).to(probe.device)
     sharers = all_reduce_sum(torch.tensor([len(parts) > 0], device=probe.device).long())
     width = all_reduce_sum(width) // sharers
-    features = torch.zeros(len(source), int(width), device=probe.device)
+    features = torch.zeros(len(inputs), int(width), device=probe.device)
     for i, part in parts.items():
         features[batches[i][0] : batches[i][-1] + 1] = part
     return all_reduce_sum(features)

@@ -40,6 +40,8 @@ def backward_in_chunks(
     features.requires_grad_()
     result = backward(features)
     assert features.grad is not None
+    if not any(p.requires_grad for p in encoder.parameters()):  # frozen for the time being
+        return result
     gradients = torch.split(features.grad, [len(chunk) for chunk in chunks])
     with _statistics_kept(encoder):
         for chunk, gradient in zip(chunks, gradients, strict=True):

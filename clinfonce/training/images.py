@@ -1,4 +1,4 @@
-"""Training images where the loop wants them: on the device when they fit, else fetched ahead."""
+"""Training images or features where the loop wants them: on the device, else fetched ahead."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
 
 
 class ImageSource:
-    """Batches of uint8 images (b, c, h, w) on a device.
+    """Batches of uint8 images (b, c, h, w), or of features (b, d), on a device.
 
     Args:
-        images: uint8 (n, c, h, w), perhaps on disk: anything that is indexed like an array.
+        images: uint8 (n, c, h, w) or floats (n, d), perhaps on disk: indexed like an array.
         rows: int64 (m,), the images that are drawn from, in order.
         device: where batches go.
         device_share: the images stay on the device when they take at most this share of its free
@@ -41,17 +41,23 @@ class ImageSource:
     ) -> None:
         self._images, self._rows, self._device = images, rows, device
         self._resident: Tensor | None = None
-        size = len(rows) * int(np.prod(images.shape[1:]))
+        size = len(rows) * int(np.prod(images.shape[1:])) * images.dtype.itemsize
         if device.type == "cuda" and size <= device_share * torch.cuda.mem_get_info(device)[0]:
             self._resident = torch.from_numpy(images[rows]).to(device)
         in_memory = isinstance(images, np.ndarray) and not isinstance(images, np.memmap)
         self._at_hand = self._resident is not None or (device.type == "cpu" and in_memory)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image."""
+        shape: tuple[int, ...] = tuple(self._images.shape[1:])
+        return shape
+
     def __len__(self) -> int:
         return len(self._rows)
 
     def take(self, places: NDArray[np.int64]) -> Tensor:
-        """The images at some places of `rows`: uint8 (len(places), c, h, w) on the device."""
+        """The images at some places of `rows`: (len(places), …) on the device."""
         if self._resident is not None:
             return self._resident[sent(torch.from_numpy(places), self._device)]
         return sent(self._read(places), self._device)

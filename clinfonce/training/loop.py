@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from clinfonce.augment import Policy
 from clinfonce.clusterings import Clustering
 from clinfonce.files import File
 from clinfonce.losses import Workers
-from clinfonce.models import synchronize_batch_norm
+from clinfonce.models import Adapter, Weights, synchronize_batch_norm
 from clinfonce.training.alternation import Alternation, embed
 from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
 from clinfonce.training.chunks import average_gradients, backward_in_chunks
 from clinfonce.training.compiling import compiled
 from clinfonce.training.distributed import shard
 from clinfonce.training.divergence import LossWatch, TrainingDivergedError
-from clinfonce.training.images import ImageSource, sent
-from clinfonce.training.model import ContrastiveModel, build_model
+from clinfonce.training.images import sent
+from clinfonce.training.inputs import FeatureInputs, Inputs
+from clinfonce.training.model import ContrastiveModel, build_model, freeze
 from clinfonce.training.objectives import Measured, build_objective
 from clinfonce.training.online_probe import OnlineProbe
-from clinfonce.training.optimizer import build_optimizer, learning_rate
+from clinfonce.training.optimizer import build_optimizer, learning_rate, rate_factors
 from clinfonce.training.progress import Epoch, Position, Sums
 from clinfonce.training.sampler import BatchSampler
 
@@ -54,10 +54,10 @@ class Pretraining:
 
     Args:
         spec: of the trial.
-        source: the training images.
+        inputs: the training images, or features of them, and how views are made.
         clusters: int64 (n,), one cluster id per training image.
-        image_shape: (channels, height, width) of the images.
         device: where to train.
+        weights: that the encoder starts from; None: random ones.
         checkpoint: file to resume from and to save to; None = neither.
         attributes: float32 (n, m), what two training images may share; for soft_cl_infonce.
         labels: int64 (n,), of the training images, below 0 where unknown, for a probe that learns
@@ -74,41 +74,34 @@ class Pretraining:
     def __init__(
         self,
         spec: "TrialSpec",
-        source: ImageSource,
+        inputs: Inputs,
         clusters: NDArray[np.int64],
         *,
-        image_shape: tuple[int, int, int],
         device: torch.device,
+        weights: Weights | None = None,
         checkpoint: Path | File | None = None,
         attributes: NDArray[np.float32] | None = None,
         labels: NDArray[np.int64] | None = None,
         save_every: float = 60.0,
     ) -> None:
         self.spec, self.device = spec, device
-        self._source = source
+        self._inputs = inputs
         self._alternation = Alternation.of(spec.clustering)
         self._clustered_before = -1  # the epoch that the clusters were made for
         self._checkpoint = checkpoint
         self._workers = Workers.of()
-        self._policy = Policy.named(spec.augmentation)
         self._use(clusters[None])
-        self._image_shape = image_shape
-        channels, height, _ = image_shape
         n_clusters = int(clusters.max()) + 1
-        model = build_model(spec, channels=channels, image_size=height, n_clusters=n_clusters).to(
-            device
-        )
+        model = build_model(
+            spec, input_shape=inputs.shape, n_clusters=n_clusters, weights=weights
+        ).to(device)
+        if isinstance(model.encoder, Adapter) and isinstance(inputs, FeatureInputs):
+            model.encoder.standardise_by(inputs.mean, inputs.deviation)
         if self._workers.size > 1:
             model = cast(ContrastiveModel, synchronize_batch_norm(model))
         self.encoder = model.encoder
         self._model = model
-        self._optimizer = build_optimizer(
-            model,
-            spec.optimizer.name,
-            learning_rate=spec.optimizer.learning_rate,
-            weight_decay=spec.optimizer.weight_decay,
-            momentum=spec.optimizer.momentum,
-        )
+        self._optimizer = self._build_optimizer(model)
         shared = None if attributes is None else torch.tensor(attributes, device=device)
         self._objective = build_objective(spec, model, self._workers, shared)
         self.probe = None
@@ -120,6 +113,7 @@ class Pretraining:
         self.history: list[Epoch] = []
         if checkpoint is not None and (state := load_checkpoint(checkpoint)) is not None:
             self._restore(state)
+        self._freeze()
         self._network = self._prepared(model)
 
     @property
@@ -160,6 +154,35 @@ class Pretraining:
             f"the last good checkpoint is {self._checkpoint}, after {self._position.step} steps"
         )
 
+    def _build_optimizer(self, model: ContrastiveModel) -> torch.optim.Optimizer:
+        """Of all parameters that move at some time; those that do not yet have no gradient."""
+        spec, optimizer = self.spec.encoder, self.spec.optimizer
+        head_factor = (optimizer.head_learning_rate or optimizer.learning_rate) / (
+            optimizer.learning_rate
+        )
+        factors = rate_factors(
+            model.encoder, model.head, layer_decay=spec.layer_decay, head_factor=head_factor
+        )
+        freeze(model.encoder, spec.last, epoch=spec.freeze_epochs, freeze_epochs=spec.freeze_epochs)
+        return build_optimizer(model, optimizer, factors)
+
+    def _freeze(self) -> None:
+        """Let move what does in the epoch that is next."""
+        spec = self.spec.encoder
+        freeze(
+            self.encoder,
+            spec.last,
+            epoch=self._position.epoch,
+            freeze_epochs=spec.freeze_epochs,
+        )
+
+    def _thaw(self) -> None:
+        """Let the encoder move from the epoch on in which it does."""
+        epochs = self.spec.encoder.freeze_epochs
+        if epochs and self._position.epoch == epochs and self._position.step_of_epoch == 0:
+            self._freeze()
+            self._network = self._prepared(self._model)
+
     def _prepared(self, model: ContrastiveModel) -> nn.Module:
         """What runs: with chunks the encoder alone, else the model, shared and compiled."""
         running: nn.Module = model
@@ -171,7 +194,8 @@ class Pretraining:
         if not self.spec.compile:
             return running
         sampler = self.spec.sampler
-        sizes = len(self._source), sampler.batch_size, sampler.chunk, *self._image_shape
+        moving = sum(p.requires_grad for p in model.parameters())
+        sizes = len(self._inputs), sampler.batch_size, sampler.chunk, moving, *self._inputs.shape
         return compiled(running, self.spec.precision, *sizes)
 
     def _use(self, clusters: NDArray[np.int64]) -> None:
@@ -188,26 +212,27 @@ class Pretraining:
         due = self._alternation is not None and self._alternation.is_due(epoch)
         if self._alternation is not None and due and self._clustered_before < epoch:
             with self._autocast():
-                self._use(self._alternation.cluster(self._model, self._source, epoch))
+                self._use(self._alternation.cluster(self._model, self._inputs, epoch))
             self._clustered_before = epoch
 
     def _train_epoch(self) -> Epoch:
         position = self._position
         started = time.perf_counter() - position.sums.seconds
+        self._thaw()
         self._cluster_anew()
         if position.step_of_epoch == 0:
             self._objective.start_epoch(position.epoch, self._embed)
-        self._model.train()
+        self._model.train_unfrozen()
         batches = self._sampler.batches(position.epoch)[position.step_of_epoch :]
-        stream = self._source.stream([batch[self._share(len(batch))] for batch in batches])
+        stream = self._inputs.stream(batches, self._share, position.step)
         rate = 0.0
         for batch in batches:
             self._save_if_due()
             waited = time.perf_counter()
-            images = next(stream)
+            held = next(stream)
             position.sums.data_seconds += time.perf_counter() - waited
             rate = self._set_learning_rate()
-            measured = self._train_step(batch, images)
+            measured = self._train_step(batch, held)
             position.sums.add(measured, len(batch))
             position.step += 1
             position.step_of_epoch += 1
@@ -234,10 +259,12 @@ class Pretraining:
         """Which rows of a batch are this worker's."""
         return shard(size, self._workers.rank, self._workers.size)
 
-    def _train_step(self, batch: NDArray[np.int64], images: Tensor | None = None) -> Measured:
-        """Learn from a batch; `images` (b, c, h, w) are this worker's of it, if at hand."""
-        mine = batch[self._share(len(batch))]
-        views = self._views(len(batch), self._source.take(mine) if images is None else images)
+    def _train_step(self, batch: NDArray[np.int64], held: Tensor | None = None) -> Measured:
+        """Learn from a batch; `held` is what the inputs stream of it, if at hand."""
+        mine, step = batch[self._share(len(batch))], self._position.step
+        if held is None:
+            held = next(self._inputs.stream([batch], self._share, step))
+        views = self._inputs.views(held, len(batch), self._share, step)
         shown = sent(torch.from_numpy(mine), self.device).repeat(2)  # (2b,)
         self._optimizer.zero_grad(set_to_none=True)
         measured = self._backward(views, shown, len(batch))
@@ -281,17 +308,7 @@ class Pretraining:
     def _embed(self, network: nn.Module | None = None) -> Tensor:
         """The outputs (n, d) for all training images, of the network as it is or of another."""
         with self._autocast():
-            return embed(network or self._model, self._source)
-
-    def _views(self, size: int, images: Tensor) -> Tensor:
-        """Two views float (2b, c, h, w) of this worker's share of a batch."""
-        seed = np.random.SeedSequence([self.spec.seed, self._position.step]).generate_state(1)
-        generator = torch.Generator().manual_seed(int(seed[0]))
-        parameters = self._policy.sample(size, generator)
-        if self._workers.size > 1:
-            share = self._share(size)
-            parameters = parameters.select(torch.arange(share.start, share.stop))
-        return self._policy.apply(images, parameters)
+            return embed(network or self._model, self._inputs)
 
     def _set_learning_rate(self) -> float:
         optimizer = self.spec.optimizer
@@ -302,7 +319,7 @@ class Pretraining:
             warmup=optimizer.warmup,
         )
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         return rate
 
     def _state(self) -> dict[str, Any]:

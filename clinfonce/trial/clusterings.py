@@ -1,8 +1,9 @@
 """The clustering that a specification asks for, made of a table."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -18,13 +19,25 @@ from clinfonce.evaluation import encode
 from clinfonce.files import File
 from clinfonce.models.saved import load_encoder
 from clinfonce.training.alternation import Alternation
+from clinfonce.training.inputs import moments
 
 T = TypeVar("T")
+PretrainedFeatures: TypeAlias = tuple[Any, str | None]  # floats (n, d) of all images; digest
 _BLOCK = 1 << 26  # bytes of pixels that are in the memory at a time
 
 
-def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
+def build_clustering(
+    spec: ClusteringSpec,
+    table: ImageTable,
+    pretrained: Callable[[], PretrainedFeatures] | None = None,
+) -> Clustering:
     """Build the clustering of a table's training images that a specification asks for.
+
+    Args:
+        spec: the specification.
+        table: the data set.
+        pretrained: gives the features of all images by the encoder that training starts from, for
+            k-means of those; None: it starts from random weights.
 
     Raises:
         InputError: the table lacks what the clustering needs.
@@ -59,7 +72,7 @@ def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
                 labels, family=_given(spec.family), level=_given(spec.level), seed=spec.seed
             )
         case "kmeans":
-            return _kmeans(spec, table, rows)
+            return _kmeans(spec, table, rows, pretrained)
 
 
 def labels_of(
@@ -135,11 +148,23 @@ def _values(
     return column.values[rows]
 
 
-def _kmeans(spec: ClusteringSpec, table: ImageTable, rows: NDArray[np.int64]) -> Clustering:
+def _kmeans(
+    spec: ClusteringSpec,
+    table: ImageTable,
+    rows: NDArray[np.int64],
+    pretrained: Callable[[], PretrainedFeatures] | None,
+) -> Clustering:
     alternation = Alternation.of(spec)
     if alternation is not None:
         return alternation.start(len(rows))
     n_clusters = spec.all_n_clusters[0]
+    if spec.features == "pretrained":
+        return _kmeans_of_pretrained(spec, rows, pretrained)
+    if len(table.images.shape) != 4:
+        raise InputError(
+            f"clustering.features is {spec.features}, but data set {table.name} has embeddings in "
+            "place of images: say pretrained for k-means of those"
+        )
     if spec.features == "pixels":
         pixels = table.images[rows].reshape(len(rows), -1).astype(np.float32) / 255
         return clusterings.from_kmeans(pixels, n_clusters, seed=spec.seed)
@@ -157,6 +182,25 @@ def _kmeans(spec: ClusteringSpec, table: ImageTable, rows: NDArray[np.int64]) ->
     digest = hashlib.sha256(file.read()).hexdigest()
     provenance = {**found.provenance, "features": spec.features, "features_sha256": digest}
     return Clustering(found.ids, f"k-means {n_clusters} ({Path(file.name).stem})", provenance)
+
+
+def _kmeans_of_pretrained(
+    spec: ClusteringSpec,
+    rows: NDArray[np.int64],
+    pretrained: Callable[[], PretrainedFeatures] | None,
+) -> Clustering:
+    """K-means of what the trial's encoder makes of the images before any training."""
+    if pretrained is None:
+        raise InputError(
+            "clustering.features is pretrained, but encoder.weights is random: give weights"
+        )
+    features, digest = pretrained()
+    mean, deviation = (moment.numpy() for moment in moments(features, rows))
+    points = np.asarray(features[rows], dtype=np.float32) - mean
+    points *= np.where(deviation > 0, 1 / np.maximum(deviation, 1e-30), 0)
+    found = clusterings.from_kmeans(points, spec.all_n_clusters[0], seed=spec.seed)
+    provenance = {**found.provenance, "features": "pretrained", "features_sha256": digest}
+    return Clustering(found.ids, f"{found.name} (pretrained)", provenance)
 
 
 def _features(encoder: nn.Module, table: ImageTable, rows: NDArray[np.int64]) -> torch.Tensor:

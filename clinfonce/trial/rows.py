@@ -17,21 +17,24 @@ import torch
 
 from clinfonce import __version__
 from clinfonce.clusterings import Clustering
-from clinfonce.config import EncoderSpec, TrialSpec, trial_id
+from clinfonce.config import TrialSpec, canonical, trial_id
 from clinfonce.data import TRAIN, UNLABELLED, ImageTable
 from clinfonce.information import measure
-from clinfonce.models import build_encoder
 from clinfonce.models.operations import forward_operations
 from clinfonce.training.loop import Epoch
+from clinfonce.training.model import build_model
 
 Row = dict[str, Any]
+
+FROZEN = "frozen"  # source and objective of a trial that trains nothing
 
 
 def describe_trial(
     spec: TrialSpec, table: ImageTable, clustering: Clustering | None, *, experiment: str
 ) -> Row:
     """The part of a trial's row that stands before it runs."""
-    chosen, source = spec.clustering, spec.clustering.source
+    chosen = spec.clustering
+    source = chosen.source if spec.epochs else FROZEN
     return {
         "trial_id": trial_id(experiment, spec, table.fingerprint),
         "sweep": experiment,
@@ -39,24 +42,33 @@ def describe_trial(
         "clustering": clustering.name if clustering else source,
         "source": source,
         "attributes": clustering.provenance.get("attributes") if clustering else None,
-        "granularity": chosen.granularity,
+        **(_describe_training(spec) if spec.epochs else {"objective": FROZEN}),
+        "encoder": spec.encoder.name,
+        "regime": spec.regime,
+        "weights": spec.encoder.weights,
+        "weights_sha256": spec.encoder.weights_sha256,
+        "seed": spec.seed,
+        "epochs": spec.epochs,
+        "workers": spec.workers,
+        "data": table.name,
+        "data_fingerprint": table.fingerprint,
+        "spec": json.dumps(canonical(spec), sort_keys=True),
+        "clinfonce_version": __version__,
+        "torch_version": torch.__version__,
+        "python_version": platform.python_version(),
+        "finished_at": datetime.now(UTC),
+    }
+
+
+def _describe_training(spec: TrialSpec) -> Row:
+    return {
+        "granularity": spec.clustering.granularity,
         "objective": spec.objective.name,
         "form": spec.objective.form,
         "temperature": spec.objective.temperature,
         "sampler": "uniform" if spec.sampler.images_per_cluster is None else "clusters",
         "images_per_cluster": spec.sampler.images_per_cluster,
         "batch_size": spec.sampler.batch_size,
-        "encoder": spec.encoder.name,
-        "seed": spec.seed,
-        "epochs": spec.epochs,
-        "workers": spec.workers,
-        "data": table.name,
-        "data_fingerprint": table.fingerprint,
-        "spec": json.dumps(spec.model_dump(mode="json"), sort_keys=True),
-        "clinfonce_version": __version__,
-        "torch_version": torch.__version__,
-        "python_version": platform.python_version(),
-        "finished_at": datetime.now(UTC),
     }
 
 
@@ -78,19 +90,24 @@ def describe_outcome(history: Sequence[Epoch], *, status: str, error: str | None
     }
 
 
-def describe_cost(spec: TrialSpec, table: ImageTable, history: Sequence[Epoch]) -> Row:
+def describe_cost(spec: TrialSpec, input_shape: tuple[int, ...], history: Sequence[Epoch]) -> Row:
     """The part of a trial's row that says what pretraining computed, whatever the machine."""
-    _, channels, height, width = table.images.shape
-    forward = _forward_operations(spec.encoder, (channels, height, width))
     images = sum(epoch.images for epoch in history)
+    if not images:
+        return {"train_operations": 0}
+    network = TrialSpec(encoder=spec.encoder, adapter=spec.adapter)
+    forward = _forward_operations(network, input_shape)
     # Two views of every image, forward, and backward to the inputs and to the weights.
     return {"train_operations": 2 * 3 * forward * images}
 
 
 @functools.lru_cache(maxsize=64)
-def _forward_operations(encoder: EncoderSpec, image_shape: tuple[int, int, int]) -> int:
-    description = encoder.description(channels=image_shape[0], image_size=image_shape[1])
-    return forward_operations(build_encoder(**description), image_shape)
+def _forward_operations(spec: TrialSpec, input_shape: tuple[int, ...]) -> int:
+    """Of the network that is trained, for one image or its features."""
+    network = build_model(spec, input_shape=input_shape).encoder
+    if (size := spec.encoder.image_size) is not None and len(input_shape) == 3:
+        input_shape = (input_shape[0], size, size)
+    return forward_operations(network, input_shape)
 
 
 def describe_epochs(history: Sequence[Epoch], identity: str) -> list[Row]:

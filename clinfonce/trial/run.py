@@ -4,25 +4,34 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from clinfonce.augment import Policy
-from clinfonce.clusterings import Clustering
+from clinfonce.clusterings import Clustering, from_instances
 from clinfonce.config import TrialSpec
-from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable, attributes
+from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError
-from clinfonce.evaluation import encode, evaluate, knn_accuracy
 from clinfonce.files import File
+from clinfonce.models import Adapter, build_encoder
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import FeatureInputs, ImageInputs, Inputs
 from clinfonce.training.loop import Epoch, Pretraining, build_model
 from clinfonce.training.sampler import BatchSampler
-from clinfonce.trial.clusterings import build_clustering, labelled_rows, labels_of
+from clinfonce.trial.clusterings import PretrainedFeatures, build_clustering, labels_of
+from clinfonce.trial.probing import (
+    Encode,
+    encoder_of_features,
+    encoder_of_images,
+    probe,
+    validate,
+)
 from clinfonce.trial.rows import (
     Row,
     describe_clustering,
@@ -33,8 +42,16 @@ from clinfonce.trial.rows import (
     describe_trial,
     forget_peak_memory,
 )
-
-_BLOCK = 1 << 26  # bytes of pixels that are in the memory at a time
+from clinfonce.trial.start import (
+    NOTHING,
+    Start,
+    check_kind,
+    frozen_features,
+    input_shape,
+    needs_weights,
+    saved_description,
+    weights_of,
+)
 
 
 @dataclass
@@ -44,22 +61,33 @@ class TrialResult:
     Attributes:
         trial: row of the table `trials`.
         epochs: rows of the table `epochs`.
-        clustering: row of the table `clusterings`.
-        encoder: weights, on the CPU.
-        encoder_description: how to build the network that they are of.
+        clustering: row of the table `clusterings`; None where nothing was trained.
+        cluster_ids: int64 (n,), of the training images; None likewise.
+        encoder: weights, on the CPU; of an adapter its own alone.
+        encoder_description: how to build the network that they are of (`models.saved`).
     """
 
     trial: Row
     epochs: list[Row]
-    clustering: Row
+    clustering: Row | None
     encoder: dict[str, Tensor] = field(repr=False)
     encoder_description: dict[str, Any]
+    cluster_ids: Tensor | None = None
 
 
-def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
+def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> Clustering | None:
     """Find the mistakes in a trial before anything is trained, and return its clustering.
 
     The device is none of them: who checks may be another machine than the one that trains.
+
+    Args:
+        spec: the trial.
+        table: its data.
+        start: the weights that it starts from. Without a place for features, clusters of
+            them are not made, and every image stands for one.
+
+    Returns:
+        The clustering; None of a trial that trains nothing.
 
     Raises:
         InputError: an unknown augmentation or encoder, a batch larger than the data or smaller
@@ -67,14 +95,24 @@ def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
             learnt from.
     """
     Policy.named(spec.augmentation)
-    _, channels, height, _ = table.images.shape
+    check_kind(spec.encoder, table)
+    shape = input_shape(spec, table, start)
+    if spec.epochs == 0:
+        if not needs_weights(spec.encoder):  # else they are known to fit
+            _check_network(spec, shape)
+        return None
     with _threads(spec.threads):
-        clustering = build_clustering(spec.clustering, table)
+        pretrained = partial(_pretrained_features, spec, table, start)
+        later = spec.clustering.features == "pretrained" and start.features is None
+        if later and spec.encoder.is_pretrained:
+            clustering = from_instances(len(table.rows(TRAIN)))  # the features are made later
+        else:
+            clustering = build_clustering(
+                spec.clustering, table, pretrained if spec.encoder.is_pretrained else None
+            )
     if not spec.clustering.alternates:  # else it starts with instances
         clustering.check_trainable()
-    build_model(
-        spec, channels=channels, image_size=height, n_clusters=len(np.unique(clustering.ids))
-    )
+    build_model(spec, input_shape=shape, n_clusters=len(np.unique(clustering.ids)))
     sampler = spec.sampler
     BatchSampler(clustering.ids, sampler.batch_size, sampler.images_per_cluster).check_workers(
         spec.workers
@@ -85,6 +123,17 @@ def check_trial(spec: TrialSpec, table: ImageTable) -> Clustering:
             "images: choose at most as many"
         )
     return clustering
+
+
+def _pretrained_features(spec: TrialSpec, table: ImageTable, start: Start) -> PretrainedFeatures:
+    """Of the images as they are, by the encoder that a trial starts from."""
+    features = frozen_features(spec, table, start, find_device(spec))[0]
+    return features, spec.encoder.weights_sha256
+
+
+def _check_network(spec: TrialSpec, shape: tuple[int, ...]) -> None:
+    if len(shape) == 3:
+        build_encoder(**spec.encoder.description(channels=shape[0], image_size=shape[1]))
 
 
 def find_device(spec: TrialSpec) -> torch.device:
@@ -107,6 +156,7 @@ def run_trial(
     experiment: str,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     checkpoint: Path | File | None = None,
+    start: Start = NOTHING,
 ) -> TrialResult:
     """Run one trial. With several workers every one of them calls this, and gets the same rows.
 
@@ -116,6 +166,7 @@ def run_trial(
         experiment: name of the sweep (or of the single experiment) that the trial belongs to.
         on_epoch: is given each epoch as it ends.
         checkpoint: file that the training is saved to after each evaluated epoch and resumed from.
+        start: the weights that it starts from, and where cached features are.
 
     Raises:
         InputError: the trial does not fit the data or the machine.
@@ -123,44 +174,104 @@ def run_trial(
     """
     started = time.perf_counter()
     device = find_device(spec)
-    clustering = check_trial(spec, table)
+    clustering = check_trial(spec, table, start)
     forget_peak_memory(device)
-    _, channels, height, width = table.images.shape
     with _threads(spec.threads):
-        training = Pretraining(
-            spec,
-            ImageSource(table.images, table.rows(TRAIN), device),
-            clustering.ids,
-            image_shape=(channels, height, width),
-            device=device,
-            checkpoint=checkpoint,
-            attributes=_shared_attributes(spec, table, clustering),
-            labels=labels_of(table, table.rows(TRAIN), partly=True),
-        )
-        for epoch in training.epochs():
-            due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
-            if due and epoch.val_knn is None:
-                epoch.val_knn, epoch.val_online = _validate(training, table, device)
-                training.save()
-            on_epoch(epoch)
-        accuracies = _probe(training.encoder, table, spec, device)
-    clustering = training.clustering or clustering
+        if clustering is None:
+            outcome = _untrained(spec, table, start, device)
+        else:
+            outcome = _trained(spec, table, clustering, start, device, on_epoch, checkpoint)
+        accuracies = probe(outcome.encoded, table, spec.evaluation)
+    shape = input_shape(spec, table, start)
     trial = {
-        **describe_trial(spec, table, clustering, experiment=experiment),
-        **describe_outcome(training.history, status="complete"),
-        **describe_cost(spec, table, training.history),
+        **describe_trial(spec, table, outcome.clustering, experiment=experiment),
+        **describe_outcome(outcome.history, status="complete"),
+        **describe_cost(spec, shape, outcome.history),
         **accuracies,
         **describe_machine(device),
         "seconds": time.perf_counter() - started,
     }
-    weights = {name: w.detach().cpu() for name, w in training.encoder.state_dict().items()}
     return TrialResult(
         trial,
-        describe_epochs(training.history, str(trial["trial_id"])),
-        describe_clustering(clustering, table),
-        weights,
-        spec.encoder.description(channels=channels, image_size=height),
+        describe_epochs(outcome.history, str(trial["trial_id"])),
+        None if outcome.clustering is None else describe_clustering(outcome.clustering, table),
+        outcome.state,
+        saved_description(spec, table, start, outcome.adapter),
+        None if outcome.clustering is None else torch.tensor(outcome.clustering.ids),
     )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What is left of a training, or of an encoder that was not trained."""
+
+    encoded: Encode
+    clustering: Clustering | None = None
+    history: list[Epoch] = field(default_factory=list)
+    state: dict[str, Tensor] = field(default_factory=dict)
+    adapter: dict[str, Any] | None = None  # how it is built
+
+
+def _untrained(spec: TrialSpec, table: ImageTable, start: Start, device: torch.device) -> _Outcome:
+    """The encoder as it is: from cached features where its weights are pretrained."""
+    if spec.encoder.is_pretrained:
+        features = frozen_features(spec, table, start, device)
+        return _Outcome(encoder_of_features(None, features, device))
+    model = build_model(spec, input_shape=input_shape(spec, table, start), n_clusters=2)
+    encoder = model.encoder.to(device)
+    return _Outcome(
+        encoder_of_images(encoder, table, device), state=_on_the_cpu(encoder.state_dict())
+    )
+
+
+def _trained(
+    spec: TrialSpec,
+    table: ImageTable,
+    clustering: Clustering,
+    start: Start,
+    device: torch.device,
+    on_epoch: Callable[[Epoch], None],
+    checkpoint: Path | File | None,
+) -> _Outcome:
+    rows = table.rows(TRAIN)
+    adapter = spec.own_adapter
+    if adapter is None:
+        inputs: Inputs = ImageInputs.of(spec, ImageSource(table.images, rows, device))
+        weights = weights_of(spec, start)
+    else:
+        frozen, weights = frozen_features(spec, table, start, device), None
+        inputs = FeatureInputs(frozen, rows, adapter, spec.seed, device)
+    training = Pretraining(
+        spec,
+        inputs,
+        clustering.ids,
+        device=device,
+        weights=weights,
+        checkpoint=checkpoint,
+        attributes=_shared_attributes(spec, table, clustering),
+        labels=labels_of(table, rows, partly=True),
+    )
+    encoder = training.encoder
+    if adapter is None:
+        encoded = encoder_of_images(encoder, table, device)
+    else:
+        encoded = encoder_of_features(encoder, frozen, device)
+    for epoch in training.epochs():
+        due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
+        if due and epoch.val_knn is None:
+            epoch.val_knn, epoch.val_online = validate(
+                encoded, table, spec.evaluation, training.probe
+            )
+            training.save()
+        on_epoch(epoch)
+    prefix = "" if adapter is None else "adapter."
+    state = {prefix + name: w for name, w in _on_the_cpu(encoder.state_dict()).items()}
+    built = encoder.description if isinstance(encoder, Adapter) else None
+    return _Outcome(encoded, training.clustering or clustering, training.history, state, built)
+
+
+def _on_the_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: w.detach().cpu() for name, w in state.items()}
 
 
 def _shared_attributes(
@@ -179,42 +290,6 @@ def _shared_attributes(
         kinds, codes = np.unique(values[name], return_inverse=True)
         columns.append(np.eye(len(kinds), dtype=np.float32)[codes])
     return np.concatenate(columns, axis=1)
-
-
-def _probe(
-    encoder: nn.Module, table: ImageTable, spec: TrialSpec, device: torch.device
-) -> dict[str, float | None]:
-    """Every accuracy of the trial; the one place where the test split is used."""
-    parts: list[Tensor] = []
-    for split in (TRAIN, VALIDATION, TEST):
-        rows = labelled_rows(table, split)
-        parts.append(_features(encoder, table, rows, device))
-        parts.append(torch.from_numpy(labels_of(table, rows)).to(device))
-    return evaluate(*parts, draws=spec.evaluation.draws, k=spec.evaluation.neighbors)
-
-
-def _validate(
-    training: Pretraining, table: ImageTable, device: torch.device
-) -> tuple[float, float | None]:
-    """Accuracy on the validation split of kNN and of the probe that learns beside the encoder."""
-    parts: list[Tensor] = []
-    for split in (TRAIN, VALIDATION):
-        rows = labelled_rows(table, split)
-        parts.append(_features(training.encoder, table, rows, device))
-        parts.append(torch.from_numpy(labels_of(table, rows)).to(device))
-    k, n_classes = training.spec.evaluation.neighbors, len(table.label_names)
-    knn = knn_accuracy(*parts, k=k, n_classes=n_classes)[1]
-    return knn, None if training.probe is None else training.probe.accuracy(*parts[2:])
-
-
-def _features(
-    encoder: nn.Module, table: ImageTable, rows: NDArray[np.int64], device: torch.device
-) -> Tensor:
-    """Features (m, d), block by block, so that the pixels need not fit into the memory."""
-    block = max(1, _BLOCK // table.images[:1].nbytes)
-    parts = np.array_split(rows, max(1, -(-len(rows) // block)))
-    images = (torch.from_numpy(table.images[part]) for part in parts)
-    return torch.cat([encode(encoder, block, device=device) for block in images])
 
 
 @contextmanager

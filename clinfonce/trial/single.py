@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 from clinfonce import data
 from clinfonce.config import ExperimentSpec, trial_id
+from clinfonce.features import FeatureCache
+from clinfonce.files import Folder
 from clinfonce.models.saved import encoder_file, save_encoder
 from clinfonce.results.store.store import Store
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
+from clinfonce.trial.start import Start, WeightsReader, needs_weights, visibility_of
 
 
 def pretrain(
@@ -33,20 +36,35 @@ def pretrain(
         InputError: the trial does not fit data or machine, or the folder is no result store.
         TrainingDivergedError: the loss is no longer finite.
     """
-    spec = experiment.trial
     table = data.load(experiment.data.name, experiment.data.root)
-    check_trial(spec, table)
-    find_device(spec)
+    folder = Folder.at(home)
+    if not needs_weights(experiment.trial.encoder):
+        check_trial(experiment.trial, table)  # before anything is written
+    find_device(experiment.trial)
+    reader = WeightsReader(folder, table)
+    spec = reader.settle(experiment.trial)
     store = Store.create(home)
+    reader.keep()
+    start = Start(reader.by_digest, FeatureCache(folder))
+    check_trial(spec, table, start)
     identity = trial_id(experiment.name, spec, table.fingerprint)
     if (row := store.finished().get(identity)) is not None:
         return row
     checkpoint = checkpoint_file(store.folder, experiment.name, identity)
     result = run_trial(
-        spec, table, experiment=experiment.name, on_epoch=on_epoch, checkpoint=checkpoint
+        spec,
+        table,
+        experiment=experiment.name,
+        on_epoch=on_epoch,
+        checkpoint=checkpoint,
+        start=start,
     )
     save_encoder(encoder_file(store.folder, identity), result.encoder, result.encoder_description)
     trial = {**result.trial, "number": 0, "role": "single", "name": experiment.name}
-    store.write_trial(trial, result.epochs, result.clustering)
+    clustering, ids = result.clustering, result.cluster_ids
+    if clustering is not None and ids is not None:
+        seen = visibility_of(spec, table, start, find_device(spec))
+        clustering = {**clustering, "visible_bits": None if seen is None else seen.bits(ids)}
+    store.write_trial(trial, result.epochs, clustering)
     checkpoint.remove()
     return trial

@@ -86,8 +86,8 @@ def cluster():
 
 def sweep(home, run=run, display=None, **changes):
     specification = SweepSpec.model_validate(yaml.safe_load(SWEEP) | changes)
-    table, store = prepare_sweep(specification, home)
-    run_sweep(specification, table, store, home, display or Quiet(), run)
+    table, store, _ = prepare_sweep(specification, home)
+    run_sweep(specification, table, store, home, display or Quiet(), run=run)
 
 
 @pytest.fixture(scope="module")

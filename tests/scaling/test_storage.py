@@ -43,7 +43,7 @@ class Reporter:
 def sweep(home, after=lambda: None):
     """What `run_sweep` does, without Ray; `after` is called after each report."""
     specification = SweepSpec.model_validate(yaml.safe_load(SWEEP))
-    table, store = prepare_sweep(specification, home)
+    table, store, _ = prepare_sweep(specification, home)
     state = SweepState(specification, table, store, Quiet())
     setting = worker.Setting(table, specification.name, store.folder.place, run_trial)
     try:

@@ -8,6 +8,7 @@ from clinfonce.clusterings import from_kmeans
 from clinfonce.config import TrialSpec
 from clinfonce.training.alternation import Alternation, embed
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining
 
 CPU = torch.device("cpu")
@@ -40,9 +41,8 @@ def spec(**clustering):
 def pretraining(trial, checkpoint=None):
     return Pretraining(
         trial,
-        ImageSource(images(), np.arange(N), CPU),
+        ImageInputs.of(trial, ImageSource(images(), np.arange(N), CPU)),
         np.arange(N),
-        image_shape=(1, SIDE, SIDE),
         device=CPU,
         checkpoint=checkpoint,
     )

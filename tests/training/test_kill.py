@@ -13,6 +13,7 @@ import torch
 
 from clinfonce.config import TrialSpec
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining
 
 N, SIDE = 61, 8
@@ -33,9 +34,8 @@ def pretraining(checkpoint: Path | None, save_every: float) -> Pretraining:
     device = torch.device("cpu")
     return Pretraining(
         SPEC,
-        ImageSource(images, np.arange(N), device),
+        ImageInputs.of(SPEC, ImageSource(images, np.arange(N), device)),
         np.arange(N) % 7,
-        image_shape=(1, SIDE, SIDE),
         device=device,
         checkpoint=checkpoint,
         labels=np.arange(N) % 3,

@@ -6,6 +6,7 @@ import torch
 
 from clinfonce.config import TrialSpec
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining, TrainingDivergedError
 
 CPU = torch.device("cpu")
@@ -32,7 +33,7 @@ def pretraining(trial, checkpoint=None):
     clusters = np.arange(N) % 7
     source = ImageSource(images(), np.arange(N), CPU)
     return Pretraining(
-        trial, source, clusters, image_shape=(1, SIDE, SIDE), device=CPU, checkpoint=checkpoint
+        trial, ImageInputs.of(trial, source), clusters, device=CPU, checkpoint=checkpoint
     )
 
 

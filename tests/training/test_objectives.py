@@ -8,6 +8,7 @@ from clinfonce.config import TrialSpec
 from clinfonce.errors import InputError
 from clinfonce.losses import cl_infonce
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining
 
 CPU = torch.device("cpu")
@@ -43,9 +44,8 @@ def pretraining(trial, checkpoint=None):
     clusters = np.arange(N) % 7
     return Pretraining(
         trial,
-        ImageSource(images, np.arange(N), CPU),
+        ImageInputs.of(trial, ImageSource(images, np.arange(N), CPU)),
         clusters,
-        image_shape=(1, SIDE, SIDE),
         device=CPU,
         checkpoint=checkpoint,
         attributes=np.eye(7, dtype=np.float32)[clusters],
@@ -159,7 +159,7 @@ def test_cross_entropy_needs_two_clusters():
     source = ImageSource(np.zeros((N, 1, SIDE, SIDE), np.uint8), np.arange(N), CPU)
     trial = spec({"name": "cross_entropy"})
     with pytest.raises(InputError, match="at least 2"):
-        Pretraining(trial, source, np.zeros(N, np.int64), image_shape=(1, SIDE, SIDE), device=CPU)
+        Pretraining(trial, ImageInputs.of(trial, source), np.zeros(N, np.int64), device=CPU)
 
 
 @pytest.mark.parametrize(

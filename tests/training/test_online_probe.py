@@ -6,10 +6,11 @@ import torch
 
 from clinfonce.losses import Workers
 from clinfonce.training.images import ImageSource
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining
 from clinfonce.training.online_probe import OnlineProbe
 from tests.evaluation.problems import blobs
-from tests.training.test_loop import CPU, SIDE, N, images, spec
+from tests.training.test_loop import CPU, N, images, spec
 
 LABELS = np.arange(N) % 5
 
@@ -17,7 +18,7 @@ LABELS = np.arange(N) % 5
 def train(trial, labels):
     source = ImageSource(images(), np.arange(N), CPU)
     training = Pretraining(
-        trial, source, np.arange(N) % 7, image_shape=(1, SIDE, SIDE), device=CPU, labels=labels
+        trial, ImageInputs.of(trial, source), np.arange(N) % 7, device=CPU, labels=labels
     )
     losses = [epoch.loss for epoch in training.epochs()]
     return losses, training.encoder.state_dict(), training.probe and training.probe.state()

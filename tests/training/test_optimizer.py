@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from clinfonce.config import OptimizerSpec
 from clinfonce.training.optimizer import build_optimizer, learning_rate
 
 
@@ -22,7 +23,7 @@ def test_without_warm_up_the_rate_starts_at_its_peak():
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_biases_and_norms_do_not_decay(name):
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
-    optimizer = build_optimizer(model, name, learning_rate=0.1, weight_decay=0.5, momentum=0.9)
+    optimizer = build_optimizer(model, OptimizerSpec(name=name, weight_decay=0.5))
     decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
     assert decay == {id(p): 0.5 if p.ndim > 1 else 0.0 for p in model.parameters()}
 
@@ -31,7 +32,7 @@ def test_biases_and_norms_do_not_decay(name):
 def test_a_step_goes_downhill(name):
     torch.manual_seed(0)
     layer = nn.Linear(3, 1)
-    optimizer = build_optimizer(layer, name, learning_rate=0.05, weight_decay=0.0, momentum=0.9)
+    optimizer = build_optimizer(layer, OptimizerSpec(name=name, learning_rate=0.05, weight_decay=0))
     x, losses = torch.randn(20, 3), []
     for _ in range(30):
         loss = (layer(x) - 1).square().mean()

@@ -9,7 +9,7 @@ from torch import nn
 
 from clinfonce.training.chunks import backward_in_chunks
 from clinfonce.training.images import ImageSource
-from clinfonce.training.lars import LARS
+from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining, TrainingDivergedError
 from tests.training.test_objectives import CPU, SIDE, N, pretraining, spec, train
 
@@ -152,27 +152,6 @@ def test_a_clipped_gradient_has_at_most_its_length():
     assert length(clip_norm=0.01) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_lars_takes_the_steps_of_the_paper():
-    torch.manual_seed(0)
-    w, b = nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(3))
-    groups = [
-        {"params": [w], "weight_decay": 0.1},
-        {"params": [b], "weight_decay": 0.0},
-    ]
-    optimizer = LARS(groups, lr=0.5, momentum=0.9, trust=0.01)
-    x, y = w.detach().clone(), b.detach().clone()
-    u, v = torch.zeros_like(x), torch.zeros_like(y)
-    for _ in range(3):
-        w.grad, b.grad = torch.randn(3, 2), torch.randn(3)
-        rate = 0.01 * x.norm() / (w.grad.norm() + 0.1 * x.norm())
-        u = 0.9 * u + 0.5 * rate * (w.grad + 0.1 * x)
-        v = 0.9 * v + 0.5 * b.grad
-        x, y = x - u, y - v
-        optimizer.step()
-    torch.testing.assert_close(w.detach(), x)
-    torch.testing.assert_close(b.detach(), y)
-
-
 def test_lars_trains_and_resumes(tmp_path):
     trial = spec({}, optimizer={"name": "lars", "learning_rate": 5.0})
     losses, weights = train(trial)
@@ -227,9 +206,7 @@ def test_images_on_disk_train_the_same_weights(tmp_path):
     _, mapped = on_disk(tmp_path)
     losses, _ = train(spec({}))
     source = ImageSource(mapped, np.arange(N), CPU)
-    training = Pretraining(
-        spec({}), source, np.arange(N) % 7, image_shape=(1, SIDE, SIDE), device=CPU
-    )
+    training = Pretraining(spec({}), ImageInputs.of(spec({}), source), np.arange(N) % 7, device=CPU)
     epochs = list(training.epochs())
     assert [epoch.loss for epoch in epochs] == losses
     assert all(0 < epoch.data_seconds < epoch.seconds for epoch in epochs)

@@ -172,6 +172,26 @@ _TRIAL_SETUP = (
     ),
     Column("batch_size", pa.int32(), "Images in a batch of all workers", "images", _SPECIFICATION),
     Column("encoder", pa.string(), "Name of the encoder", source=_SPECIFICATION),
+    Column(
+        "regime",
+        pa.string(),
+        "What moves: scratch (all of a new encoder), fine-tuning (some of a pretrained one), "
+        "adapter (a small network on a frozen one), frozen (nothing); null in rows of versions "
+        "that knew scratch alone",
+        source=_SPECIFICATION,
+    ),
+    Column(
+        "weights",
+        pa.string(),
+        "What the encoder starts from: random, pretrained, or a file",
+        source=_SPECIFICATION,
+    ),
+    Column(
+        "weights_sha256",
+        pa.string(),
+        "SHA-256 of those weights; null for random ones and for embeddings",
+        source=_SPECIFICATION,
+    ),
     Column("seed", pa.int64(), "Seed of all randomness", source=_SPECIFICATION, required=True),
     Column("epochs", pa.int32(), "Epochs planned", "epochs", _SPECIFICATION),
     Column("epochs_run", pa.int32(), "Epochs trained", "epochs", _TRAINING),
@@ -348,6 +368,14 @@ _CLUSTERINGS = (
         "Adjusted mutual information of clustering and labels; null where there are no labels",
         "1 = same partition, 0 = chance",
         _INFORMATION,
+    ),
+    Column(
+        "visible_bits",
+        pa.float64(),
+        "Bits of the clustering that frozen features predict, each image without itself (usable "
+        "information); null where training does not start from such features",
+        "bits",
+        "clinfonce.evaluation",
     ),
 )
 

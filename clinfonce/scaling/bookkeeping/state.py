@@ -4,12 +4,15 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import torch
 from optuna.storages import JournalStorage
 
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
 from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError, StorageError
+from clinfonce.evaluation.usable import Visibility
+from clinfonce.features import FeatureCache
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
@@ -21,6 +24,7 @@ from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
 from clinfonce.trial.rows import (
+    FROZEN,
     Row,
     describe_clustering,
     describe_cost,
@@ -29,6 +33,7 @@ from clinfonce.trial.rows import (
     describe_trial,
 )
 from clinfonce.trial.run import check_trial
+from clinfonce.trial.start import Start, WeightsReader, input_shape, visibility_of
 
 _LOST_IN_A_ROW = 3  # trials whose process died, after which a sweep gives up
 
@@ -55,13 +60,19 @@ class SweepState:
     Attributes:
         sweep: the specification.
         table: its data.
+        start: what its trials start from.
         plan: decides which trials run.
         lost: trials without a row, since their processes died time and again: key → why.
         broken: why nothing can be written any more, and the sweep ends; None while it can.
     """
 
     def __init__(
-        self, sweep: SweepSpec, table: ImageTable, store: Store, progress: Progress
+        self,
+        sweep: SweepSpec,
+        table: ImageTable,
+        store: Store,
+        progress: Progress,
+        reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
         names = tuple(attributes(table, table.rows(TRAIN)))
@@ -70,13 +81,17 @@ class SweepState:
         if self._study is not None:
             storage = JournalStorage(self._study)
             searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table))
-        self.plan = Plan(sweep, table.fingerprint, searcher)
+        reader = reader or WeightsReader(store.folder, table)
+        self.start = Start(reader.by_digest, FeatureCache(store.folder))
+        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
-        self._clusterings: dict[str, Clustering] = {}
+        self._clusterings: dict[str, Clustering | None] = {}
+        self._visibility: dict[str, Visibility | None] = {}  # by encoder
         self._done = store.finished()
         self._reached = store.accuracies() if self._done else {}
         self._ahead: list[Proposal] = []
+        self._upcoming: Proposal | None = None  # the next of the plan, looked at but not started
         self.lost: dict[str, str] = {}
         self.broken: StorageError | None = None
         self._encoders = BestEncoders(store.folder, sweep.metric, sweep.keep)
@@ -96,9 +111,12 @@ class SweepState:
     def is_over(self) -> bool:
         """Whether no trial has to run, to be asked while none is running."""
         try:
-            if (proposal := self.next()) is not None:
-                self.put_back(proposal)
+            if self._upcoming is None:
+                self._upcoming = self._without_row()
         except StopIteration:
+            return True
+        except OSError as error:
+            self.broken = self._store.folder.explained(error)
             return True
         return False
 
@@ -124,13 +142,21 @@ class SweepState:
             self.broken = self._store.folder.explained(error)
             raise StopIteration from None
 
-    def _following(self) -> Proposal | None:
+    def _without_row(self) -> Proposal | None:
+        """The next trial of the plan that has no row yet; those that have one are settled here."""
         while (proposal := self.plan.next()) is not None:
-            if (row := self._done.get(proposal.identity)) is not None:
-                self.plan.finish(proposal.identity, row, self._reached.get(proposal.identity, {}))
-                self._encoders.take(row)
-                self._progress.trial(row, earlier=True)
-                continue
+            if (row := self._done.get(proposal.identity)) is None:
+                return proposal
+            self.plan.finish(proposal.identity, row, self._reached.get(proposal.identity, {}))
+            self._encoders.take(row)
+            self._progress.trial(row, earlier=True)
+        return None
+
+    def _following(self) -> Proposal | None:
+        while True:
+            proposal, self._upcoming = self._upcoming or self._without_row(), None
+            if proposal is None:
+                return None
             self._running[proposal.identity] = proposal
             self._history[proposal.identity] = {}
             try:
@@ -140,14 +166,14 @@ class SweepState:
                 continue
             self._introduce(proposal)
             return proposal
-        return None
 
     def _introduce(self, proposal: Proposal) -> None:
         """Say what the clustering of a fixed trial offers, before the first of its trainings."""
         spec = proposal.spec
-        if not proposal.name or spec.clustering.alternates:
+        clustering = self._clustering(spec)
+        if not proposal.name or clustering is None or spec.clustering.alternates:
             return
-        report = self._clustering(spec).report(
+        report = clustering.report(
             batch_size=spec.sampler.batch_size, images_per_cluster=spec.sampler.images_per_cluster
         )
         if (line := f"{proposal.name}: {report.line}") not in self._said:
@@ -183,7 +209,8 @@ class SweepState:
         if "failure" in report:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
-            self._end(identity, "complete", report["trial"][0], report["clustering"][0])
+            clustering = next(iter(report["clustering"]), None)
+            self._end(identity, "complete", report["trial"][0], clustering)
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
@@ -257,7 +284,7 @@ class SweepState:
         row = {
             **describe_trial(proposal.spec, self.table, clustering, experiment=self.sweep.name),
             **describe_outcome(history, status=status, error=error),
-            **(describe_cost(proposal.spec, self.table, history) if history else {}),
+            **(self._cost(proposal.spec, history) if history else {}),
             **(trial or {}),
             "number": proposal.number,
             "role": proposal.role,
@@ -265,6 +292,8 @@ class SweepState:
         row["name"] = proposal.name or row["clustering"]
         if described is None and clustering is not None:
             described = describe_clustering(clustering, self.table)
+        if described is not None and clustering is not None:
+            described = {**described, "visible_bits": self._visible_bits(proposal.spec, clustering)}
         if lost:
             self.lost[identity] = error or ""
         else:
@@ -275,12 +304,24 @@ class SweepState:
         self.plan.finish(identity, row)
         self._progress.trial(row, earlier=False)
 
-    def _clustering(self, spec: TrialSpec) -> Clustering:
+    def _visible_bits(self, spec: TrialSpec, clustering: Clustering) -> float | None:
+        key = spec.encoder.model_dump_json()
+        if key not in self._visibility:
+            device = torch.device("cpu")  # the driver's machine may have no other
+            self._visibility[key] = visibility_of(spec, self.table, self.start, device)
+        seen = self._visibility[key]
+        return None if seen is None else seen.bits(torch.tensor(clustering.ids))
+
+    def _cost(self, spec: TrialSpec, history: list[Epoch]) -> Row:
+        return describe_cost(spec, input_shape(spec, self.table, self.start), history)
+
+    def _clustering(self, spec: TrialSpec) -> Clustering | None:
         key = spec.model_copy(update={"seed": 0}).model_dump_json()
         if key not in self._clusterings:
-            self._clusterings[key] = check_trial(spec, self.table)
+            self._clusterings[key] = check_trial(spec, self.table, self.start)
         return self._clusterings[key]
 
     def _name(self, proposal: Proposal) -> str:
-        name = proposal.name or self._clustering(proposal.spec).name
+        clustering = self._clustering(proposal.spec)
+        name = proposal.name or (FROZEN if clustering is None else clustering.name)
         return f"{name} (seed {proposal.spec.seed})"

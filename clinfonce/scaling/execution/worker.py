@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import ray
@@ -12,12 +12,15 @@ import torch
 from clinfonce.config import TrialSpec
 from clinfonce.data import ImageTable
 from clinfonce.errors import InputError, StorageError
+from clinfonce.features import FeatureCache
 from clinfonce.files import File, Folder
+from clinfonce.models import Weights
 from clinfonce.models.saved import encoder_file, save_encoder
 from clinfonce.scaling.execution.task_queue import Task
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch, TrainingDivergedError
 from clinfonce.trial.run import TrialResult
+from clinfonce.trial.start import Start
 
 # What every worker of a trial runs into at the same place.
 ALIKE = InputError, TrainingDivergedError
@@ -34,6 +37,7 @@ class RunTrial(Protocol):
         experiment: str,
         on_epoch: Callable[[Epoch], None],
         checkpoint: File | None,
+        start: Start,
     ) -> TrialResult:
         """Run a trial."""
 
@@ -47,12 +51,26 @@ class Setting:
         experiment: name of the sweep.
         home: folder or URI of the result store, for checkpoints and encoders; all machines see it.
         run: what runs a trial.
+        weights: the `Weights` that trials start from, by digest, once in the object store of each
+            machine.
     """
 
     table: ray.ObjectRef
     experiment: str
     home: str
     run: RunTrial
+    weights: dict[str, ray.ObjectRef] = field(default_factory=dict)
+
+
+class WeightsInRay:
+    """Weights by digest, fetched from Ray's object store when they are wanted."""
+
+    def __init__(self, references: dict[str, ray.ObjectRef]) -> None:
+        self._references = references
+
+    def __getitem__(self, sha256: str) -> Weights:
+        weights: Weights = ray.get(self._references[sha256])
+        return weights
 
 
 class Reporter(Protocol):
@@ -122,13 +140,15 @@ def _run(
         experiment=setting.experiment,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
+        start=Start(WeightsInRay(setting.weights), FeatureCache(home)),
     )
     if rank == 0:
         encoder = encoder_file(home, task.identity)
         save_encoder(encoder, result.encoder, result.encoder_description)
         checkpoint.remove()
     # In lists, which Ray Tune does not flatten.
-    return {"epochs": [], "trial": [result.trial], "clustering": [result.clustering]}
+    clustering = [] if result.clustering is None else [result.clustering]
+    return {"epochs": [], "trial": [result.trial], "clustering": clustering}
 
 
 def _free_device_memory() -> None:

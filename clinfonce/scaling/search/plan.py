@@ -11,7 +11,7 @@ interrupted goes on by taking the rows it already has instead of running their t
 import itertools
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Protocol
@@ -93,10 +93,18 @@ class Plan:
         sweep: the specification.
         fingerprint: of the data.
         searcher: where searched points come from; None without a search.
+        settle: gives a trial the digest of the weights that it starts from.
     """
 
-    def __init__(self, sweep: SweepSpec, fingerprint: str, searcher: Searcher | None) -> None:
+    def __init__(
+        self,
+        sweep: SweepSpec,
+        fingerprint: str,
+        searcher: Searcher | None,
+        settle: Callable[[TrialSpec], TrialSpec] = lambda spec: spec,
+    ) -> None:
         self._sweep, self._fingerprint, self._searcher = sweep, fingerprint, searcher
+        self._settle = settle
         self._records: dict[str, Record] = {}
         self._configurations: list[Configuration] = []
         self._halving = Halving(sweep.scheduler, sweep.search.n_trials if sweep.search else 0)
@@ -111,7 +119,7 @@ class Plan:
     def size(self) -> int:
         """How many trials the sweep has at most."""
         sweep, search = self._sweep, self._sweep.search
-        fixed = len(sweep.fixed) * len(sweep.seeds)
+        fixed = sum(len(sweep.seeds_of(named)) for named in sweep.fixed)
         fixed += sum(len(named.points) for named in sweep.fixed if named.choose)
         if search is None:
             return fixed
@@ -168,7 +176,7 @@ class Plan:
             yield from self._confirmed(count, self._sweep.search)
 
     def _point(self, number: int, named: NamedTrial, point: Mapping[str, Any]) -> Proposal:
-        spec = self._sweep.fixed_trial(named, self._sweep.trial.seed, point)
+        spec = self._settle(self._sweep.fixed_trial(named, self._sweep.trial.seed, point))
         return self._propose(number, "choose", spec, named.name)
 
     def _fixed(
@@ -179,8 +187,8 @@ class Plan:
             yield None
         # Where no point has a value the first stands for them, and its rows say what is wrong.
         best = max(records, key=self._value_or_least, default=None)
-        base = best.proposal.spec if best else self._sweep.fixed_trial(named, 0)
-        for seed in self._sweep.seeds:
+        base = best.proposal.spec if best else self._settle(self._sweep.fixed_trial(named, 0))
+        for seed in self._sweep.seeds_of(named):
             spec = base.model_copy(update={"seed": seed})
             yield self._propose(next(count), "fixed", spec, named.name)
 
@@ -213,7 +221,8 @@ class Plan:
         """A trial for each seed; a point proposed again takes the next seeds nobody has run."""
         for replicate in itertools.count():
             further = SEEDS_APART * search.seeds * replicate
-            specs = [self._sweep.searched_trial(point, seed + further) for seed in search.all_seeds]
+            seeds = [seed + further for seed in search.all_seeds]
+            specs = [self._settle(self._sweep.searched_trial(point, seed)) for seed in seeds]
             if self._identity(specs[0]) not in self._records:
                 return specs
         raise AssertionError

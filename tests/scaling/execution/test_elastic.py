@@ -29,8 +29,8 @@ fixed: [{name: pair, trial: {}}]
 
 def sweep(home, run=run_trial):
     specification = SweepSpec.model_validate(yaml.safe_load(SWEEP))
-    table, store = prepare_sweep(specification, home)
-    run_sweep(specification, table, store, home, Quiet(), run)
+    table, store, _ = prepare_sweep(specification, home)
+    run_sweep(specification, table, store, home, Quiet(), run=run)
     found = results.open(home)
     (row,) = found.sql("SELECT status, world_size, workers FROM trials").to_pylist()
     epochs = found.sql("SELECT epoch, loss FROM epochs ORDER BY epoch").to_pydict()

@@ -1,0 +1,81 @@
+"""How well features predict a clustering, in bits: what cannot be seen can teach nothing."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from clinfonce.evaluation.accuracy import check_features
+
+_RIDGE = 10.0**-1.5  # of the penalty, as a share of the features' mean variance
+# A predicted share of a cluster becomes a probability in proportion to
+# prior · max(predicted / prior, floor)^power, with the power and floor of least loss.
+_POWERS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+_FLOORS = (0.02, 0.2)
+_CHUNK_VALUES = 2**24  # scores that are held at a time
+_MOST_AXES = 256  # principal axes that are looked at
+
+
+class Visibility:
+    """Measures how much of any clustering of some images can be seen in their features.
+
+    Usable information (Xu et al. 2020, arXiv 2002.10689) of features X on clusters Z under a family
+    of predictors V is H(Z) - H_V(Z|X): the entropy less the mean log-loss of the best predictor,
+    here a ridge regression on the clusters' indicators whose scores are made into probabilities.
+    Each image is predicted without it (closed-form leave-one-out), so nothing is learnt by heart.
+    The axes are found once; a clustering then costs two matrix products.
+
+    Args:
+        features: float (n, d), of a frozen encoder.
+
+    Raises:
+        InputError: features that are not finite.
+    """
+
+    def __init__(self, features: Tensor) -> None:
+        check_features(features=features)
+        x = features.double()
+        x = x - x.mean(0)
+        deviation = x.square().mean(0).sqrt()
+        x = torch.where(deviation > 0, x / deviation.clamp(min=1e-30), 0.0)
+        variances, axes = torch.linalg.eigh(x.mT @ x / len(x))
+        kept = variances.argsort(descending=True)[:_MOST_AXES]
+        variances, scores = variances[kept].clamp(min=0), x @ axes[:, kept]
+        strength = _RIDGE * float(variances.mean())
+        shrunk = scores / (variances + strength).sqrt().clamp(min=1e-12) / math.sqrt(len(x))
+        constant = torch.full((len(x), 1), 1 / math.sqrt(len(x)), dtype=torch.float64)
+        self._basis = torch.cat((shrunk, constant.to(x.device)), 1)  # hat matrix = basis basis'
+        self._leverage = self._basis.square().sum(1).clamp(max=1 - 1e-6)  # (n,)
+
+    def bits(self, clusters: Tensor) -> float:
+        """The bits of a clustering, int64 (n,) from 0, that the features tell; at least 0."""
+        n, n_clusters = len(clusters), int(clusters.max()) + 1
+        sizes = torch.bincount(clusters, minlength=n_clusters).double()
+        share = sizes / n
+        entropy = -float((share[share > 0] * share[share > 0].log2()).sum())
+        indicators = torch.zeros(
+            n, n_clusters, dtype=torch.float64, device=self._basis.device
+        ).scatter_(1, clusters[:, None], 1.0)
+        weights = self._basis.mT @ indicators  # (r, K)
+        losses = torch.zeros(len(_POWERS) * len(_FLOORS), dtype=torch.float64)
+        step = max(1, _CHUNK_VALUES // n_clusters)
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
+            losses += self._losses(rows, weights, clusters[rows], share)
+        return max(0.0, entropy - float(losses.min()) / n / math.log(2))
+
+    def _losses(self, rows: slice, weights: Tensor, clusters: Tensor, share: Tensor) -> Tensor:
+        """Summed log-loss in nats at each power and floor."""
+        scores, leverage = self._basis[rows] @ weights, self._leverage[rows, None]
+        own = torch.zeros_like(scores).scatter_(1, clusters[:, None], 1.0)
+        left_out = (scores - leverage * own) / (1 - leverage)  # predicted without the image itself
+        prior = share.clamp(min=1e-12)
+        ratio = left_out / prior
+        found = [
+            torch.nn.functional.cross_entropy(
+                prior.log() + power * ratio.clamp(min=floor).log(), clusters, reduction="sum"
+            )
+            for floor in _FLOORS
+            for power in _POWERS
+        ]
+        return torch.stack(found).cpu()
