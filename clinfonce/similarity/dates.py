@@ -84,7 +84,7 @@ _PARTS: dict[Part, Callable[[DateArray], NDArray[Any]]] = {
 }
 
 
-def _parse(value: Any) -> np.datetime64:
+def _parse(value: Any) -> DateArray:
     if isinstance(value, str | int | np.integer) and not isinstance(value, bool):
         text = _EXIF.sub(r"\1-\2-\3", str(value).strip())
         value = np.datetime64(text) if _COARSE.match(text) else datetime.fromisoformat(text)
@@ -92,7 +92,7 @@ def _parse(value: Any) -> np.datetime64:
         value = value.astimezone(UTC).replace(tzinfo=None)
     if not isinstance(value, date | np.datetime64):
         raise TypeError("not a date")
-    moment: np.datetime64 = np.array(value, dtype="datetime64[us]")[()]
+    moment = np.array(value, dtype="datetime64[us]")
     if np.isnat(moment):
         raise ValueError("not a time")
     return moment
