@@ -10,6 +10,7 @@ def loop(
     temperature: float,
     form: str = "out",
     weights: Tensor | None = None,
+    conditions: Tensor | None = None,
 ) -> Tensor:
     """Cl-InfoNCE written as its definition, in the dtype of ``embeddings``."""
     n = len(embeddings)
@@ -18,6 +19,8 @@ def loop(
     for i in range(n):
         s = torch.stack([embeddings[i] @ embeddings[j] / temperature for j in range(n)])
         others = [j for j in range(n) if j != i]
+        if conditions is not None:
+            others = [j for j in others if conditions[j] == conditions[i]]
         positives = [j for j in others if ids[j] == ids[i]]
         negatives = [j for j in others if ids[j] != ids[i]]
         if not positives:
