@@ -11,6 +11,7 @@ from clinfonce.errors import InputError
 from clinfonce.losses import _checks
 from clinfonce.losses._checks import Form
 from clinfonce.losses._condition import SameGroup
+from clinfonce.losses._forms import SortedForm
 from clinfonce.losses._function import differentiable
 from clinfonce.losses._kin import SameCluster
 from clinfonce.losses._tiles import Contrast, Target, Task, add, contrast_out, contrast_sorted
@@ -89,9 +90,9 @@ def cl_infonce(
     Raises:
         InputError: on an input that breaks a rule above, or when no anchor has a positive.
     """
-    rows = _Rows(embeddings, clusters, weights, instances, conditions)
-    objective = _Objective(temperature, form, instance_weight, memory, check)
-    return _evaluate(rows, objective, Workers())[0]
+    rows = Rows(embeddings, clusters, weights, instances, conditions)
+    objective = Objective(temperature, form, instance_weight, memory, check)
+    return evaluate(rows, objective, Workers())[0]
 
 
 def cl_infonce_terms(
@@ -108,9 +109,9 @@ def cl_infonce_terms(
     check: bool = True,
 ) -> ClInfoNCEOutput:
     """`cl_infonce` with the counts that say how much the clusters were used."""
-    rows = _Rows(embeddings, clusters, weights, instances, conditions)
-    objective = _Objective(temperature, form, instance_weight, memory, check)
-    return _with_counts(*_evaluate(rows, objective, Workers()))
+    rows = Rows(embeddings, clusters, weights, instances, conditions)
+    objective = Objective(temperature, form, instance_weight, memory, check)
+    return with_counts(*evaluate(rows, objective, Workers()))
 
 
 def distributed_cl_infonce(
@@ -147,12 +148,12 @@ def distributed_cl_infonce(
         check: whether to check values; on a bad one, all workers raise.
         group: the workers; all if None.
     """
-    rows = _Rows(embeddings, clusters, weights, instances, conditions)
-    objective = _Objective(temperature, form, instance_weight, memory, check)
-    return _with_counts(*_evaluate(rows, objective, Workers.of(group)))
+    rows = Rows(embeddings, clusters, weights, instances, conditions)
+    objective = Objective(temperature, form, instance_weight, memory, check)
+    return with_counts(*evaluate(rows, objective, Workers.of(group)))
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """One value per embedding."""
 
     embeddings: Tensor
@@ -162,7 +163,7 @@ class _Rows(NamedTuple):
     conditions: Tensor | None
 
 
-class _Batch(NamedTuple):
+class Batch(NamedTuple):
     """The rows of all workers, n of them, then those of the memory, m.
 
     Attributes:
@@ -183,7 +184,7 @@ class _Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Objective:
+class Objective:
     """What holds for the whole batch."""
 
     temperature: float
@@ -193,7 +194,7 @@ class _Objective:
     check: bool
 
 
-def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Tensor, Tensor]:
+def evaluate(rows: Rows, objective: Objective, workers: Workers) -> tuple[Tensor, Tensor]:
     """Return the loss and the number of positives (n,) of the whole batch's anchors."""
     _check_objective(objective, rows)
     error = _bad_rows(rows, objective)
@@ -201,11 +202,13 @@ def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Ten
         workers.raise_together(error, rows.embeddings.device)
     elif error is not None:
         raise error
-    batch, own = _gather(rows, workers)
+    batch, own = gather(rows, workers)
     _checks.check_count(batch.n_anchors)
-    batch = _with_memory(batch, objective.memory)
-    condition = None if batch.conditions is None else SameGroup(batch.conditions)
-    target = _target(batch.clusters, batch)
+    batch = with_memory(batch, objective.memory)
+    condition = None
+    if batch.conditions is not None:
+        condition = SameGroup.of(batch.conditions, batch.embeddings.dtype)
+    target = target_of(batch.clusters, batch)
     positives = target.kin.total[: batch.n_anchors]
     if objective.check and not float(target.weights.sum()) > 0:
         raise _checks.no_positive(len(positives))
@@ -219,25 +222,30 @@ def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Ten
 
 
 def _contrast(
-    task: Task, objective: _Objective, target: Target[SameCluster], batch: _Batch
+    task: Task, objective: Objective, target: Target[SameCluster], batch: Batch
 ) -> Contrast:
     views: list[Target[SameCluster]] = []
     if objective.instance_weight > 0 and batch.instances is not None:
-        images = _target(batch.instances, batch)
+        images = target_of(batch.instances, batch)
         views = [images._replace(weights=images.weights * objective.instance_weight)]
     if objective.form == "out":
         return contrast_out(task, target, *views)
-    result = contrast_sorted(task, target, objective.form)
+    result = contrast_sorted(
+        task,
+        target.kin.ids,
+        target.weights[task.anchors],
+        lambda order: SortedForm.of(objective.form, order),
+    )
     return add(result, contrast_out(task, *views)) if views else result
 
 
-def _check_objective(objective: _Objective, rows: _Rows) -> None:
+def _check_objective(objective: Objective, rows: Rows) -> None:
     _checks.check_form(objective.form)
     _checks.check_temperature(objective.temperature)
     _checks.check_instance_weight(objective.instance_weight, given=rows.instances is not None)
 
 
-def _bad_rows(rows: _Rows, objective: _Objective) -> InputError | None:
+def _bad_rows(rows: Rows, objective: Objective) -> InputError | None:
     check = objective.check
     try:
         _checks.check_shapes(rows.embeddings, rows.clusters)
@@ -256,7 +264,7 @@ def _bad_rows(rows: _Rows, objective: _Objective) -> InputError | None:
     return None
 
 
-def _check_memory(memory: Memory, rows: _Rows) -> None:
+def _check_memory(memory: Memory, rows: Rows) -> None:
     _checks.check_shapes(memory[0], memory[1], name="memory")
     _checks.check_width(memory[0], rows.embeddings, "memory")
     if (len(memory) == 3) != (rows.conditions is not None):
@@ -268,7 +276,7 @@ def _check_memory(memory: Memory, rows: _Rows) -> None:
         _checks.check_integers(memory[2], memory[0], "memory conditions")
 
 
-def _check_values(rows: _Rows, memory: Memory | None) -> None:
+def _check_values(rows: Rows, memory: Memory | None) -> None:
     _checks.check_embeddings(rows.embeddings)
     _checks.check_ids(rows.clusters)
     if rows.instances is not None:
@@ -278,9 +286,11 @@ def _check_values(rows: _Rows, memory: Memory | None) -> None:
     if memory is not None:
         _checks.check_embeddings(memory[0], "memory")
         _checks.check_ids(memory[1], "memory clusters")
+        if len(memory) == 3:
+            _checks.check_ids(memory[2], "memory conditions")
 
 
-def _gather(rows: _Rows, workers: Workers) -> tuple[_Batch, slice]:
+def gather(rows: Rows, workers: Workers) -> tuple[Batch, slice]:
     """The whole batch without gradient, in the dtype to compute in; and which rows are ours."""
     dtype = torch.promote_types(rows.embeddings.dtype, torch.float32)
     z = rows.embeddings.detach().to(dtype).contiguous()
@@ -290,10 +300,10 @@ def _gather(rows: _Rows, workers: Workers) -> tuple[_Batch, slice]:
         z, rows.clusters, *(each for each in given if each is not None)
     )
     weights, instances, conditions = (None if each is None else rest.pop(0) for each in given)
-    return _Batch(z, clusters, weights, instances, conditions, len(z)), own
+    return Batch(z, clusters, weights, instances, conditions, len(z)), own
 
 
-def _with_memory(batch: _Batch, memory: Memory | None) -> _Batch:
+def with_memory(batch: Batch, memory: Memory | None) -> Batch:
     if memory is None:
         return batch
     old, old_clusters, *old_conditions = memory
@@ -308,7 +318,7 @@ def _with_memory(batch: _Batch, memory: Memory | None) -> _Batch:
     )
 
 
-def _target(ids: Tensor, batch: _Batch) -> Target[SameCluster]:
+def target_of(ids: Tensor, batch: Batch) -> Target[SameCluster]:
     """Attraction within the clusters ``ids``, int64 (n + m,), with weights that sum to 1.
 
     Weights are 0 for what has no positive or is no anchor; all are if there is no other. Under a
@@ -327,6 +337,6 @@ def _target(ids: Tensor, batch: _Batch) -> Target[SameCluster]:
     return Target(clusters, weights, mutual)
 
 
-def _with_counts(loss: Tensor, positives: Tensor) -> ClInfoNCEOutput:
+def with_counts(loss: Tensor, positives: Tensor) -> ClInfoNCEOutput:
     anchors = (positives > 0).sum()
     return ClInfoNCEOutput(loss, anchors, len(positives) - anchors, positives.float().mean())

@@ -14,10 +14,9 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from clinfonce.losses._checks import Form
 from clinfonce.losses._condition import Condition
-from clinfonce.losses._forms import SortedForm, log_sum_exp
-from clinfonce.losses._kin import Kin, SameCluster
+from clinfonce.losses._forms import log_sum_exp
+from clinfonce.losses._kin import Kin
 
 # Most similarities held at once. A CPU's tile should stay near its cache, yet be tall enough for
 # the matrix products to be efficient, as 256 rows are; a GPU's should be large enough to fill it.
@@ -91,22 +90,64 @@ def contrast_out(task: Task, *targets: Target[Kin]) -> Contrast:
     weights = targets[0].weights
     for target in targets[1:]:
         weights = weights + target.weights
-    loss, gradient = _run(task, task.anchors, weights[task.anchors], log_sum_exp)
+    loss, gradient = contrast_rows(task, weights[task.anchors])
     for target in targets:
         loss = loss + _attract(task, target, gradient)
     return Contrast(loss, gradient)
 
 
-def contrast_sorted(task: Task, target: Target[SameCluster], form: Form) -> Contrast:
-    """Σ_i w_i l_i of a form that looks at single positives: "in" or "sincere"."""
-    ids, order = target.kin.ids.sort(stable=True)
+def contrast_rows(task: Task, weights: Tensor, form: TileForm = log_sum_exp) -> Contrast:
+    """Σ_i w_i l_i over the task's anchors, of weights (a,), for a form that looks at no order."""
+    return _run(task, task.anchors, weights, form)
+
+
+class Ordered(NamedTuple):
+    """A batch sorted by its clusters.
+
+    Attributes:
+        ids: int64 (n,), ascending.
+        positions: int64 (a,), ascending rows of the anchors.
+        permutation: int64 (a,), which anchor of the task stands at each of them.
+        condition: for the rows in this order.
+        tile_height: anchors per tile.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    permutation: Tensor
+    condition: Condition | None
+    tile_height: int
+
+
+def contrast_sorted(
+    task: Task,
+    ids: Tensor,
+    weights: Tensor,
+    make_form: Callable[[Ordered], TileForm],
+    *,
+    limited: bool = True,
+) -> Contrast:
+    """Σ_i w_i l_i of a form that looks at single positives.
+
+    Args:
+        task: what to contrast.
+        ids: int64 (n,), to sort by.
+        weights: w (a,) of the task's anchors.
+        make_form: makes it, given the order.
+        limited: whether its similarities are limited by the task's condition beforehand.
+    """
+    ids, order = ids.sort(stable=True)
     place = torch.empty_like(order)  # of each embedding once sorted
     place[order] = torch.arange(len(order), device=order.device)
     positions, permutation = place[task.anchors].sort()
-    tile_form = SortedForm.of(form, ids, positions, task.tile_height)
     condition = None if task.condition is None else task.condition.reordered(order)
-    ordered = replace(task, embeddings=task.embeddings.index_select(0, order), condition=condition)
-    result = _run(ordered, positions, target.weights[task.anchors][permutation], tile_form)
+    form = make_form(Ordered(ids, positions, permutation, condition, task.tile_height))
+    ordered = replace(
+        task,
+        embeddings=task.embeddings.index_select(0, order),
+        condition=condition if limited else None,
+    )
+    result = _run(ordered, positions, weights[permutation], form)
     if result.gradient is None:
         return result
     return Contrast(result.loss, result.gradient.index_select(0, place))

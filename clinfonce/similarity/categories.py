@@ -69,8 +69,9 @@ class Differences:
 class Jaccard:
     """(Σ_{A∩B} v / Σ_{A∪B} v)^p of two sets of tags of value v; 1 if the union has no value.
 
-    Codes are which of some tags each set has, uint8 (n, m), and Σ v over all of its tags, floating
-    (n,): tags of one image alone belong to no intersection, and are in the sum alone.
+    Codes are which of some tags each set has, uint8 (n, m), Σ v over all of its tags, floating
+    (n,), and which sets are like no other, int64 (n,). Tags of one image alone belong to no
+    intersection, and only the last two know of them.
 
     Attributes:
         power: p.
@@ -83,7 +84,7 @@ class Jaccard:
 
     def weights(self, rows: Codes, columns: Codes) -> Tensor:
         """Weights (a, b)."""
-        (a, a_total), (b, b_total) = rows, columns
+        (a, a_total, _), (b, b_total, _) = rows, columns
         shared = (a * a_total.new_tensor(self.values)) @ b.to(a_total.dtype).T
         union = (a_total[:, None] + b_total).sub_(shared)
         ratio = shared.div_(union).clamp_(max=1).nan_to_num_(1.0)
@@ -193,11 +194,12 @@ def jaccard(
     total = np.array([math.fsum(value[tag] for tag in sorted(entry)) for entry in sets])
     kept = sorted(tag for tag, count in counts.items() if count > 1 and value[tag] > 0)
     place = {tag: column for column, tag in enumerate(kept)}
-    codes = np.zeros((len(sets), len(kept)), dtype=np.uint8)
+    codes, alone = np.zeros((len(sets), len(kept)), dtype=np.uint8), np.zeros(len(sets), np.int64)
     for row, entry in enumerate(sets):
         codes[row, [place[tag] for tag in entry if tag in place]] = 1
+        alone[row] = row + 1 if any(counts[tag] == 1 and value[tag] > 0 for tag in entry) else 0
     kernel = Jaccard(float(power), tuple(value[tag] for tag in kept))
-    return build(kernel, (torch.from_numpy(codes), torch.from_numpy(total)), mask, missing)
+    return build(kernel, tuple(map(torch.from_numpy, (codes, total, alone))), mask, missing)
 
 
 def _as_sets(tags: Any, name: str) -> list[frozenset[str]]:
