@@ -7,18 +7,22 @@ from clinfonce.losses._cl_infonce import (
     cl_infonce_terms,
     distributed_cl_infonce,
 )
+from clinfonce.losses._condition import PairWeights
 from clinfonce.losses.collectives import Workers
 from clinfonce.losses.cross_entropy import ClusterCrossEntropy, cluster_cross_entropy
 from clinfonce.losses.memory import ClusterMemory
 from clinfonce.losses.pcl import Prototypes, proto_nce
 from clinfonce.losses.soft import soft_cl_infonce
+from clinfonce.losses.weighted import WEIGHTED_FORMS, weighted_cl_infonce
 
 __all__ = [
     "FORMS",
+    "WEIGHTED_FORMS",
     "ClInfoNCEOutput",
     "ClusterCrossEntropy",
     "ClusterMemory",
     "Form",
+    "PairWeights",
     "Prototypes",
     "Workers",
     "cl_infonce",
@@ -27,4 +31,5 @@ __all__ = [
     "distributed_cl_infonce",
     "proto_nce",
     "soft_cl_infonce",
+    "weighted_cl_infonce",
 ]

@@ -1,7 +1,7 @@
 """Cl-InfoNCE: InfoNCE whose positives share a cluster (Tsai et al., arXiv 2202.06670)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.distributed as dist
@@ -10,10 +10,15 @@ from torch import Tensor
 from clinfonce.errors import InputError
 from clinfonce.losses import _checks
 from clinfonce.losses._checks import Form
+from clinfonce.losses._condition import SameGroup
+from clinfonce.losses._forms import SortedForm
 from clinfonce.losses._function import differentiable
 from clinfonce.losses._kin import SameCluster
 from clinfonce.losses._tiles import Contrast, Target, Task, add, contrast_out, contrast_sorted
 from clinfonce.losses.collectives import Workers
+
+# Embeddings (m, d) and clusters (m,) of earlier batches, and conditions (m,) where there are any.
+Memory: TypeAlias = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
 
 
 class ClInfoNCEOutput(NamedTuple):
@@ -41,7 +46,8 @@ def cl_infonce(
     weights: Tensor | None = None,
     instances: Tensor | None = None,
     instance_weight: float = 0.0,
-    memory: tuple[Tensor, Tensor] | None = None,
+    conditions: Tensor | None = None,
+    memory: Memory | None = None,
     check: bool = True,
 ) -> Tensor:
     r"""Cl-InfoNCE of a batch: attract embeddings of the same cluster, repel all others.
@@ -68,8 +74,12 @@ def cl_infonce(
             ``instance_weight``.
         instance_weight: λ, 0 or above: adds λ times the InfoNCE loss whose positives are the
             other views of the same image.
-        memory: embeddings (m, d) and clusters (m,) of earlier batches: positives and negatives
-            for the anchors, but neither anchors nor learned.
+        conditions: int64 (n,), ids from 0 up: only embeddings with the same one are contrasted
+            with each other, as positives and as negatives (conditional contrast, arXiv
+            2202.05458).
+        memory: embeddings (m, d) and clusters (m,) of earlier batches, and their conditions if
+            there are any: positives and negatives for the anchors, but neither anchors nor
+            learned.
         check: whether to check values. Reading them makes a GPU wait, so a training loop that
             knows its input says False; shapes and dtypes are checked always. Unchecked, a batch
             without any positive has loss 0.
@@ -80,9 +90,9 @@ def cl_infonce(
     Raises:
         InputError: on an input that breaks a rule above, or when no anchor has a positive.
     """
-    rows = _Rows(embeddings, clusters, weights, instances)
-    objective = _Objective(temperature, form, instance_weight, memory, check)
-    return _evaluate(rows, objective, Workers())[0]
+    rows = Rows(embeddings, clusters, weights, instances, conditions)
+    objective = Objective(temperature, form, instance_weight, memory, check)
+    return evaluate(rows, objective, Workers())[0]
 
 
 def cl_infonce_terms(
@@ -94,13 +104,14 @@ def cl_infonce_terms(
     weights: Tensor | None = None,
     instances: Tensor | None = None,
     instance_weight: float = 0.0,
-    memory: tuple[Tensor, Tensor] | None = None,
+    conditions: Tensor | None = None,
+    memory: Memory | None = None,
     check: bool = True,
 ) -> ClInfoNCEOutput:
     """`cl_infonce` with the counts that say how much the clusters were used."""
-    rows = _Rows(embeddings, clusters, weights, instances)
-    objective = _Objective(temperature, form, instance_weight, memory, check)
-    return _with_counts(*_evaluate(rows, objective, Workers()))
+    rows = Rows(embeddings, clusters, weights, instances, conditions)
+    objective = Objective(temperature, form, instance_weight, memory, check)
+    return with_counts(*evaluate(rows, objective, Workers()))
 
 
 def distributed_cl_infonce(
@@ -112,7 +123,8 @@ def distributed_cl_infonce(
     weights: Tensor | None = None,
     instances: Tensor | None = None,
     instance_weight: float = 0.0,
-    memory: tuple[Tensor, Tensor] | None = None,
+    conditions: Tensor | None = None,
+    memory: Memory | None = None,
     check: bool = True,
     group: dist.ProcessGroup | None = None,
 ) -> ClInfoNCEOutput:
@@ -131,25 +143,27 @@ def distributed_cl_infonce(
         weights: floating (r,), on all workers or on none.
         instances: int64 (r,), on all workers or on none.
         instance_weight: λ.
+        conditions: int64 (r,), on all workers or on none.
         memory: the same on all workers.
         check: whether to check values; on a bad one, all workers raise.
         group: the workers; all if None.
     """
-    rows = _Rows(embeddings, clusters, weights, instances)
-    objective = _Objective(temperature, form, instance_weight, memory, check)
-    return _with_counts(*_evaluate(rows, objective, Workers.of(group)))
+    rows = Rows(embeddings, clusters, weights, instances, conditions)
+    objective = Objective(temperature, form, instance_weight, memory, check)
+    return with_counts(*evaluate(rows, objective, Workers.of(group)))
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """One value per embedding."""
 
     embeddings: Tensor
     clusters: Tensor
     weights: Tensor | None
     instances: Tensor | None
+    conditions: Tensor | None
 
 
-class _Batch(NamedTuple):
+class Batch(NamedTuple):
     """The rows of all workers, n of them, then those of the memory, m.
 
     Attributes:
@@ -157,6 +171,7 @@ class _Batch(NamedTuple):
         clusters: int64 (n + m,).
         weights: (n,); the rows of the memory are no anchors.
         instances: int64 (n + m,).
+        conditions: int64 (n + m,).
         n_anchors: n.
     """
 
@@ -164,21 +179,22 @@ class _Batch(NamedTuple):
     clusters: Tensor
     weights: Tensor | None
     instances: Tensor | None
+    conditions: Tensor | None
     n_anchors: int
 
 
 @dataclass(frozen=True)
-class _Objective:
+class Objective:
     """What holds for the whole batch."""
 
     temperature: float
     form: Form
     instance_weight: float
-    memory: tuple[Tensor, Tensor] | None
+    memory: Memory | None
     check: bool
 
 
-def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Tensor, Tensor]:
+def evaluate(rows: Rows, objective: Objective, workers: Workers) -> tuple[Tensor, Tensor]:
     """Return the loss and the number of positives (n,) of the whole batch's anchors."""
     _check_objective(objective, rows)
     error = _bad_rows(rows, objective)
@@ -186,16 +202,19 @@ def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Ten
         workers.raise_together(error, rows.embeddings.device)
     elif error is not None:
         raise error
-    batch, own = _gather(rows, workers)
+    batch, own = gather(rows, workers)
     _checks.check_count(batch.n_anchors)
-    batch = _with_memory(batch, objective.memory)
-    target = _target(batch.clusters, batch)
+    batch = with_memory(batch, objective.memory)
+    condition = None
+    if batch.conditions is not None:
+        condition = SameGroup.of(batch.conditions, batch.embeddings.dtype)
+    target = target_of(batch.clusters, batch)
     positives = target.kin.total[: batch.n_anchors]
     if objective.check and not float(target.weights.sum()) > 0:
         raise _checks.no_positive(len(positives))
 
     def part(needs_grad: bool) -> Contrast:
-        task = Task(batch.embeddings, own, objective.temperature, needs_grad)
+        task = Task(batch.embeddings, own, objective.temperature, needs_grad, condition)
         loss, gradient = _contrast(task, objective, target, batch)
         return Contrast(loss, None if gradient is None else gradient[: len(positives)])
 
@@ -203,35 +222,41 @@ def _evaluate(rows: _Rows, objective: _Objective, workers: Workers) -> tuple[Ten
 
 
 def _contrast(
-    task: Task, objective: _Objective, target: Target[SameCluster], batch: _Batch
+    task: Task, objective: Objective, target: Target[SameCluster], batch: Batch
 ) -> Contrast:
     views: list[Target[SameCluster]] = []
     if objective.instance_weight > 0 and batch.instances is not None:
-        images = _target(batch.instances, batch)
+        images = target_of(batch.instances, batch)
         views = [images._replace(weights=images.weights * objective.instance_weight)]
     if objective.form == "out":
         return contrast_out(task, target, *views)
-    result = contrast_sorted(task, target, objective.form)
+    result = contrast_sorted(
+        task,
+        target.kin.ids,
+        target.weights[task.anchors],
+        lambda order: SortedForm.of(objective.form, order),
+    )
     return add(result, contrast_out(task, *views)) if views else result
 
 
-def _check_objective(objective: _Objective, rows: _Rows) -> None:
+def _check_objective(objective: Objective, rows: Rows) -> None:
     _checks.check_form(objective.form)
     _checks.check_temperature(objective.temperature)
     _checks.check_instance_weight(objective.instance_weight, given=rows.instances is not None)
 
 
-def _bad_rows(rows: _Rows, objective: _Objective) -> InputError | None:
+def _bad_rows(rows: Rows, objective: Objective) -> InputError | None:
     check = objective.check
     try:
         _checks.check_shapes(rows.embeddings, rows.clusters)
         if rows.instances is not None:
             _checks.check_integers(rows.instances, rows.embeddings, "instances")
+        if rows.conditions is not None:
+            _checks.check_integers(rows.conditions, rows.embeddings, "conditions")
         if rows.weights is not None:
             _checks.check_weights(rows.weights, rows.embeddings, values=check)
         if objective.memory is not None:
-            _checks.check_shapes(*objective.memory, name="memory")
-            _checks.check_width(objective.memory[0], rows.embeddings, "memory")
+            _check_memory(objective.memory, rows)
         if check:
             _check_values(rows, objective.memory)
     except InputError as error:
@@ -239,47 +264,70 @@ def _bad_rows(rows: _Rows, objective: _Objective) -> InputError | None:
     return None
 
 
-def _check_values(rows: _Rows, memory: tuple[Tensor, Tensor] | None) -> None:
+def _check_memory(memory: Memory, rows: Rows) -> None:
+    _checks.check_shapes(memory[0], memory[1], name="memory")
+    _checks.check_width(memory[0], rows.embeddings, "memory")
+    if (len(memory) == 3) != (rows.conditions is not None):
+        raise InputError(
+            f"memory holds {len(memory)} tensors: must be embeddings and clusters, and conditions "
+            "if the batch has them"
+        )
+    if len(memory) == 3:
+        _checks.check_integers(memory[2], memory[0], "memory conditions")
+
+
+def _check_values(rows: Rows, memory: Memory | None) -> None:
     _checks.check_embeddings(rows.embeddings)
     _checks.check_ids(rows.clusters)
     if rows.instances is not None:
         _checks.check_ids(rows.instances, "instances")
+    if rows.conditions is not None:
+        _checks.check_ids(rows.conditions, "conditions")
     if memory is not None:
         _checks.check_embeddings(memory[0], "memory")
         _checks.check_ids(memory[1], "memory clusters")
+        if len(memory) == 3:
+            _checks.check_ids(memory[2], "memory conditions")
 
 
-def _gather(rows: _Rows, workers: Workers) -> tuple[_Batch, slice]:
+def gather(rows: Rows, workers: Workers) -> tuple[Batch, slice]:
     """The whole batch without gradient, in the dtype to compute in; and which rows are ours."""
     dtype = torch.promote_types(rows.embeddings.dtype, torch.float32)
     z = rows.embeddings.detach().to(dtype).contiguous()
     weights = None if rows.weights is None else rows.weights.detach().to(dtype)
-    present = [each for each in (weights, rows.instances) if each is not None]
-    (z, clusters, *rest), own = workers.gather(z, rows.clusters, *present)
-    weights = None if weights is None else rest.pop(0)
-    return _Batch(z, clusters, weights, rest[0] if rest else None, len(z)), own
+    given = (weights, rows.instances, rows.conditions)
+    (z, clusters, *rest), own = workers.gather(
+        z, rows.clusters, *(each for each in given if each is not None)
+    )
+    weights, instances, conditions = (None if each is None else rest.pop(0) for each in given)
+    return Batch(z, clusters, weights, instances, conditions, len(z)), own
 
 
-def _with_memory(batch: _Batch, memory: tuple[Tensor, Tensor] | None) -> _Batch:
+def with_memory(batch: Batch, memory: Memory | None) -> Batch:
     if memory is None:
         return batch
-    old, old_clusters = memory
+    old, old_clusters, *old_conditions = memory
     # No image of the memory is a view of one in the batch, so each gets an id of its own.
     strangers = -1 - torch.arange(len(old), device=old.device)
-    images = batch.instances
+    images, conditions = batch.instances, batch.conditions
     return batch._replace(
         embeddings=torch.cat([batch.embeddings, old.detach().to(batch.embeddings.dtype)]),
         clusters=torch.cat([batch.clusters, old_clusters]),
         instances=None if images is None else torch.cat([images, strangers]),
+        conditions=None if conditions is None else torch.cat([conditions, *old_conditions]),
     )
 
 
-def _target(ids: Tensor, batch: _Batch) -> Target[SameCluster]:
+def target_of(ids: Tensor, batch: Batch) -> Target[SameCluster]:
     """Attraction within the clusters ``ids``, int64 (n + m,), with weights that sum to 1.
 
-    They are 0 for what has no positive or is no anchor; all are if there is no other.
+    Weights are 0 for what has no positive or is no anchor; all are if there is no other. Under a
+    condition, clusters are split by it.
     """
     clusters = SameCluster.of(ids)
+    if batch.conditions is not None:
+        groups = SameCluster.of(batch.conditions).ids
+        clusters = SameCluster.of(clusters.ids * len(groups) + groups)
     weights = (clusters.total > 0).to(batch.embeddings.dtype)
     if batch.weights is not None:
         weights[: batch.n_anchors] *= batch.weights
@@ -289,6 +337,6 @@ def _target(ids: Tensor, batch: _Batch) -> Target[SameCluster]:
     return Target(clusters, weights, mutual)
 
 
-def _with_counts(loss: Tensor, positives: Tensor) -> ClInfoNCEOutput:
+def with_counts(loss: Tensor, positives: Tensor) -> ClInfoNCEOutput:
     anchors = (positives > 0).sum()
     return ClInfoNCEOutput(loss, anchors, len(positives) - anchors, positives.float().mean())

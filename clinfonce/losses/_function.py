@@ -1,6 +1,7 @@
 """How an objective whose gradient is computed on the way forward joins the autograd graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,15 +27,32 @@ def differentiable(
         own: which of the n rows are this worker's.
         workers: whose parts add up to the loss.
     """
-    needs_grad = embeddings.requires_grad and torch.is_grad_enabled()
-    with torch.no_grad(), torch.autocast(embeddings.device.type, enabled=False):
+    needs_grad = needs_gradient(embeddings)
+    with without_autograd(embeddings):
         part = evaluate(needs_grad)
-        loss = workers.sum(part.loss)
-        if part.gradient is None:
-            return loss
-        gradient = workers.sum(part.gradient)[own].to(embeddings.dtype)
-        if workers.size > 1:
-            gradient *= workers.size
+    return attach(embeddings, part, own, workers)
+
+
+def needs_gradient(embeddings: Tensor) -> bool:
+    """Whether autograd will ask for the gradient to ``embeddings``; ask outside of `no_grad`."""
+    return embeddings.requires_grad and torch.is_grad_enabled()
+
+
+@contextmanager
+def without_autograd(embeddings: Tensor) -> Iterator[None]:
+    """Compute what is known with its gradient: no graph, and no lower precision."""
+    with torch.no_grad(), torch.autocast(embeddings.device.type, enabled=False):
+        yield
+
+
+def attach(embeddings: Tensor, part: Contrast, own: slice, workers: Workers) -> Tensor:
+    """Add the workers' parts up, and make the sum a function of ``embeddings`` (r, d)."""
+    loss = workers.sum(part.loss)
+    if part.gradient is None:
+        return loss
+    gradient = workers.sum(part.gradient)[own].to(embeddings.dtype)
+    if workers.size > 1:
+        gradient *= workers.size
     attached: Tensor = _Known.apply(embeddings, loss, gradient)  # type: ignore[no-untyped-call]
     return attached
 

@@ -3,7 +3,8 @@ r"""Value and gradient of the contrastive objectives, a tile of anchors at a tim
 With embeddings z (n, d), temperature τ, s_ij = z_i·z_j / τ, P(i) the positives of i and A(i)
 everything but i, each objective is Σ_i w_i l_i with weights w known beforehand. So the
 coefficients g_ij = ∂/∂s_ij of a tile are final as soon as its similarities are, and both products
-of the gradient, G z and Gᵀ z, are taken at once. Nothing of size n×n is ever held.
+of the gradient, G z and Gᵀ z, are taken at once. Nothing of size n×n is ever held. Under a
+condition c_ij, exponentials are weighed by it where they are added.
 """
 
 from collections.abc import Callable
@@ -13,9 +14,9 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from clinfonce.losses._checks import Form
-from clinfonce.losses._forms import SortedForm, log_sum_exp
-from clinfonce.losses._kin import Kin, SameCluster
+from clinfonce.losses._condition import Condition
+from clinfonce.losses._forms import log_sum_exp
+from clinfonce.losses._kin import Kin
 
 # Most similarities held at once. A CPU's tile should stay near its cache, yet be tall enough for
 # the matrix products to be efficient, as 256 rows are; a GPU's should be large enough to fill it.
@@ -46,12 +47,14 @@ class Task:
         anchors: the rows of z whose terms are to be summed; each worker takes its own.
         temperature: τ, above 0.
         needs_grad: whether to compute the gradient as well.
+        condition: which embeddings an anchor is contrasted with; None for all.
     """
 
     embeddings: Tensor
     anchors: slice
     temperature: float
     needs_grad: bool
+    condition: Condition | None = None
 
     @property
     def tile_height(self) -> int:
@@ -87,21 +90,64 @@ def contrast_out(task: Task, *targets: Target[Kin]) -> Contrast:
     weights = targets[0].weights
     for target in targets[1:]:
         weights = weights + target.weights
-    loss, gradient = _run(task, task.anchors, weights[task.anchors], log_sum_exp)
+    loss, gradient = contrast_rows(task, weights[task.anchors])
     for target in targets:
         loss = loss + _attract(task, target, gradient)
     return Contrast(loss, gradient)
 
 
-def contrast_sorted(task: Task, target: Target[SameCluster], form: Form) -> Contrast:
-    """Σ_i w_i l_i of a form that looks at single positives: "in" or "sincere"."""
-    ids, order = target.kin.ids.sort(stable=True)
+def contrast_rows(task: Task, weights: Tensor, form: TileForm = log_sum_exp) -> Contrast:
+    """Σ_i w_i l_i over the task's anchors, of weights (a,), for a form that looks at no order."""
+    return _run(task, task.anchors, weights, form)
+
+
+class Ordered(NamedTuple):
+    """A batch sorted by its clusters.
+
+    Attributes:
+        ids: int64 (n,), ascending.
+        positions: int64 (a,), ascending rows of the anchors.
+        permutation: int64 (a,), which anchor of the task stands at each of them.
+        condition: for the rows in this order.
+        tile_height: anchors per tile.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    permutation: Tensor
+    condition: Condition | None
+    tile_height: int
+
+
+def contrast_sorted(
+    task: Task,
+    ids: Tensor,
+    weights: Tensor,
+    make_form: Callable[[Ordered], TileForm],
+    *,
+    limited: bool = True,
+) -> Contrast:
+    """Σ_i w_i l_i of a form that looks at single positives.
+
+    Args:
+        task: what to contrast.
+        ids: int64 (n,), to sort by.
+        weights: w (a,) of the task's anchors.
+        make_form: makes it, given the order.
+        limited: whether its similarities are limited by the task's condition beforehand.
+    """
+    ids, order = ids.sort(stable=True)
     place = torch.empty_like(order)  # of each embedding once sorted
     place[order] = torch.arange(len(order), device=order.device)
     positions, permutation = place[task.anchors].sort()
-    tile_form = SortedForm.of(form, ids, positions, task.tile_height)
-    ordered = replace(task, embeddings=task.embeddings.index_select(0, order))
-    result = _run(ordered, positions, target.weights[task.anchors][permutation], tile_form)
+    condition = None if task.condition is None else task.condition.reordered(order)
+    form = make_form(Ordered(ids, positions, permutation, condition, task.tile_height))
+    ordered = replace(
+        task,
+        embeddings=task.embeddings.index_select(0, order),
+        condition=condition if limited else None,
+    )
+    result = _run(ordered, positions, weights[permutation], form)
     if result.gradient is None:
         return result
     return Contrast(result.loss, result.gradient.index_select(0, place))
@@ -153,7 +199,7 @@ def _run(task: Task, anchors: slice | Tensor, weights: Tensor, form: TileForm) -
     for start in range(0, len(own), tile):
         span = slice(start, start + tile)
         s = torch.mm(scaled[span], z.T, out=buffer[: len(own) - start])  # (t, n)
-        _leave_out_self(s, anchors, start)
+        _leave_out(s, anchors, start, task.condition)
         values, factor = form(s, start)
         loss += torch.dot(values, weights[span])
         if task.needs_grad:
@@ -170,7 +216,7 @@ def _run_whole(task: Task, anchors: slice | Tensor, weights: Tensor, form: TileF
     """As `_run` where one tile holds everything: (G + Gᵀ) z takes one product instead of two."""
     z = task.embeddings
     s = torch.mm(z / task.temperature, z.T)  # (n, n)
-    _leave_out_self(s, anchors, 0)
+    _leave_out(s, anchors, 0, task.condition)
     values, factor = form(s, 0)
     loss = torch.dot(values, weights)
     if not task.needs_grad:
@@ -179,9 +225,15 @@ def _run_whole(task: Task, anchors: slice | Tensor, weights: Tensor, form: TileF
     return Contrast(loss, torch.mm(s + s.T, z))
 
 
-def _leave_out_self(s: Tensor, anchors: slice | Tensor, start: int) -> None:
-    """Set each anchor's similarity to itself to −∞."""
+def _leave_out(s: Tensor, anchors: slice | Tensor, start: int, condition: Condition | None) -> None:
+    """Set each anchor's similarity to itself to −∞, and to whom it is not contrasted with."""
+    some: slice | Tensor
     if isinstance(anchors, slice):
-        s.diagonal(anchors.start + start).fill_(-torch.inf)
+        first = anchors.start + start
+        some = slice(first, first + len(s))
+        s.diagonal(first).fill_(-torch.inf)
     else:
-        s.scatter_(1, anchors[start : start + len(s), None], -torch.inf)
+        some = anchors[start : start + len(s)]
+        s.scatter_(1, some[:, None], -torch.inf)
+    if condition is not None:
+        condition.limit(s, some)

@@ -10,6 +10,7 @@ def loop(
     temperature: float,
     form: str = "out",
     weights: Tensor | None = None,
+    conditions: Tensor | None = None,
 ) -> Tensor:
     """Cl-InfoNCE written as its definition, in the dtype of ``embeddings``."""
     n = len(embeddings)
@@ -18,6 +19,8 @@ def loop(
     for i in range(n):
         s = torch.stack([embeddings[i] @ embeddings[j] / temperature for j in range(n)])
         others = [j for j in range(n) if j != i]
+        if conditions is not None:
+            others = [j for j in others if conditions[j] == conditions[i]]
         positives = [j for j in others if ids[j] == ids[i]]
         negatives = [j for j in others if ids[j] != ids[i]]
         if not positives:
@@ -51,3 +54,41 @@ def value_and_gradient(loss_of, embeddings: Tensor) -> tuple[Tensor, Tensor]:
     loss = loss_of(leaf)
     (gradient,) = torch.autograd.grad(loss, leaf)
     return loss.detach(), gradient
+
+
+def weighted_loop(
+    embeddings: Tensor,
+    likeness: Tensor,
+    contrasted: Tensor,
+    temperature: float,
+    form: str = "out",
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Cl-InfoNCE with weights (n, n) of how alike two rows are and whether they are contrasted."""
+    n = len(embeddings)
+    total, weight_sum = embeddings.new_zeros(()), embeddings.new_zeros(())
+    for i in range(n):
+        s = torch.stack([embeddings[i] @ embeddings[j] / temperature for j in range(n)])
+        others = [j for j in range(n) if j != i]
+        attraction = likeness[i] * contrasted[i]
+        whole = attraction[others].sum()
+        if whole == 0:
+            continue
+        terms = [
+            attraction[p] / whole * (_below(s, likeness[i], contrasted[i], others, p, form) - s[p])
+            for p in others
+            if attraction[p] > 0
+        ]
+        weight = embeddings.new_ones(()) if weights is None else weights[i]
+        total = total + weight * torch.stack(terms).sum()
+        weight_sum = weight_sum + weight
+    return total / weight_sum
+
+
+def _below(s, likeness, contrasted, others: list[int], p: int, form: str) -> Tensor:
+    """Logarithm of what a pair (i, p) is compared with."""
+    if form == "out":
+        return torch.logsumexp(s[others] + contrasted[others].log(), 0)
+    rest = [j for j in others if j != p]
+    repulsion = (contrasted * (1 - likeness))[rest].log()
+    return torch.logsumexp(torch.cat([s[p, None], s[rest] + repulsion]), 0)
