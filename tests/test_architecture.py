@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
     "torchvision_import": set(),
-    "information": {"errors"},
+    "information": {"errors", "data"},
     "losses": {"errors"},
     "augment": {"errors"},
     "models": LOW | {"augment"},
