@@ -1,10 +1,15 @@
 """Fixtures for all tests."""
 
+import os
 import signal
+import tempfile
 
 from tests.gloo import gloo
 
 __all__ = ["gloo"]
+
+# What tests remember of files is no business of the user's own cache folder.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="clinfonce-tests-")
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and so would be what tests start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

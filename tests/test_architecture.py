@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
     "torchvision_import": set(),
-    "information": {"errors"},
+    "information": {"errors", "data"},
     "losses": {"errors"},
     "similarity": {"errors"},
     "augment": {"errors"},

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from clinfonce import __version__
 from clinfonce.cli import cluster, data, encoders, results, training
-from clinfonce.errors import InputError, RunError
+from clinfonce.errors import InputError, RunError, printable
 
 __all__ = ["main"]
 
@@ -18,10 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(parsed)
     except InputError as error:
-        print(f"clinfonce: {error}", file=sys.stderr)
+        print(f"clinfonce: {printable(str(error))}", file=sys.stderr)
         return 2
     except RunError as error:
-        print(f"clinfonce: {error}", file=sys.stderr)
+        print(f"clinfonce: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("clinfonce: interrupted", file=sys.stderr)

@@ -3,12 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from clinfonce.cli.common import DEFAULT_RESULTS, add_command, print_rows
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, printable
 
 
 def add_commands(commands: Any) -> None:
@@ -18,19 +18,31 @@ def add_commands(commands: Any) -> None:
     )
     prepare.add_argument("data", metavar="folder|DATASET", help="your own images, or a known name")
     prepare.add_argument("--out", metavar="DIR", required=True, help="path, s3://… or gs://…")
-    prepare.add_argument("--root", metavar="DIR", help="folder or .tar that holds the images")
+    prepare.add_argument("--root", metavar="DIR", help="folder or archive (.tar, .zip) of images")
     prepare.add_argument("--table", metavar="FILE", help="one row an image: .csv, .tsv, .parquet")
     prepare.add_argument("--size", type=int, metavar="PX", help="pixels a side")
     prepare.add_argument(
         "--type", action="append", default=[], metavar="COLUMN=KIND",
-        help="boolean, categorical, numeric, tags or hierarchy; may be given again",
+        help="boolean, categorical, numeric, tags, hierarchy or ignore; may be given again",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--columns", metavar="NEW=OLD,…", default="",
+        help="which column is the path, the label or the split: path=file_name,label=y",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--background", metavar="COLOUR", default="white",
+        help="what transparent images are laid on: white, black, grey or #rrggbb",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--depth", metavar="BITS|LOW:HIGH",
+        help="what is white in files of more than 8 bits a sample (found if not given)",
     )  # fmt: skip
     prepare.add_argument(
         "--storage", choices=("auto", "raw", "encoded"), default="auto",
         help="keep pixels, or the image files (auto: pixels up to 128 a side)",
     )  # fmt: skip
     prepare.add_argument("--skip-bad", action="store_true", help="leave out and count bad rows")
-    prepare.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+    _add_reading(prepare)
     prepare.add_argument(
         "--certainty", type=int, metavar="N",
         help="of cub: attributes less sure are missing (2 guessing, 3 probably, 4 definitely)",
@@ -54,7 +66,7 @@ def add_commands(commands: Any) -> None:
         "--fraction", type=float, action="append", default=[], metavar="F",
         help="look at this part of the labels only, such as 0.1; may be given again",
     )  # fmt: skip
-    information.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+    _add_reading(information)
 
     advise = add_command(commands, "advise", _advise, "rank clusterings before anything is trained")
     advise.add_argument("data", metavar="DATA", help="data set, or a folder that prepare made")
@@ -64,6 +76,17 @@ def add_commands(commands: Any) -> None:
         help="part of the training labels to look at (default 0.1, or all if only some have one)",
     )  # fmt: skip
     advise.add_argument("--top", type=int, default=12, metavar="N", help="show the best N")
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    """Options of how a table is read."""
+    command.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+    command.add_argument("--delimiter", metavar="C", help="of a CSV: , ; | or tab (default: found)")
+    command.add_argument(
+        "--missing", action="append", default=[], metavar="WORD",
+        help="stands for no value, in place of NA, None, - …; COLUMN=WORD in one column alone; "
+        "may be given again",
+    )  # fmt: skip
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
@@ -78,18 +101,24 @@ def _prepare(arguments: argparse.Namespace) -> int:
             table=arguments.table,
             image_size=arguments.size,
             encoding=arguments.encoding,
-            types=_pairs(arguments.type, "--type"),
+            delimiter=arguments.delimiter,
+            columns=_pairs(filter(None, arguments.columns.split(",")), "--columns", "NEW=OLD"),
+            types=_pairs(arguments.type, "--type", "COLUMN=KIND"),
+            missing=arguments.missing,
+            background=arguments.background,
+            depth=arguments.depth,
             storage=arguments.storage,
             skip_bad=arguments.skip_bad,
             certainty=arguments.certainty,
             progress=display.progress,
             announce=None if arguments.json else _print_columns,
+            say=None if arguments.json else _print_note,
         )
     if arguments.json:
         print(json.dumps(made.to_json(), indent=1))
         return 0
     for line in made.summary:
-        print(line)
+        print(printable(line))
     print(f"\nTrain on it, in a specification:  data: {{name: {made.folder}}}")
     is_local = "://" not in made.folder
     if is_local and made.table.labels is not None and made.table.columns:
@@ -98,12 +127,19 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+def _pairs(texts: Iterable[str], option: str, form: str) -> dict[str, str]:
     """Options of the form name=value."""
+    pairs = {}
     for text in texts:
-        if "=" not in text:
-            raise InputError(f"{option} is {text!r}, not COLUMN=KIND")
-    return dict(text.rsplit("=", 1) for text in texts)
+        name, separator, value = text.rpartition("=")
+        if not separator:
+            raise InputError(f"{option} is {text!r}, not {form}")
+        pairs[name] = value
+    return pairs
+
+
+def _print_note(note: str) -> None:
+    print(f"- {printable(note)}", flush=True)
 
 
 def _print_columns(columns: Any) -> None:
@@ -162,10 +198,12 @@ def _information(arguments: argparse.Namespace) -> int:
 
     found = measure_columns(
         arguments.table,
-        arguments.clusters.split(","),
+        arguments.clusters,
         arguments.label,
         fractions=arguments.fraction,
         encoding=arguments.encoding,
+        delimiter=arguments.delimiter,
+        missing=arguments.missing,
     )
     if arguments.json:
         print(json.dumps([column.to_json() for column in found], indent=1))
@@ -183,9 +221,8 @@ def _information(arguments: argparse.Namespace) -> int:
         ],
         [_information_row(column) for column in found],
     )
-    for note in dict.fromkeys(column.note for column in found):
-        if note:
-            print(f"- {note}")
+    for note in dict.fromkeys(note for column in found for note in column.notes):
+        print(f"- {printable(note)}")
     return 0
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from clinfonce.errors import printable
+
 Row = Mapping[str, Any]
 
 _MOST_SHOWN = 8  # running trials in a line
@@ -169,7 +171,7 @@ def write_rows(stream: IO[str], names: Sequence[str], rows: Sequence[Sequence[An
     for number, name in enumerate(names):
         values = [row[number] for row in rows if row[number] is not None]
         numeric = all(isinstance(value, int | float) for value in values)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        shown.add_column(printable(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*[_cell(value) for value in row])
     width = None if stream.isatty() else 10_000
@@ -179,4 +181,4 @@ def write_rows(stream: IO[str], names: Sequence[str], rows: Sequence[Sequence[An
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))

@@ -6,7 +6,8 @@
 """
 
 from clinfonce.data.hierarchy import root_paths
-from clinfonce.data.prepared.folder import Prepared, prepare_folder
+from clinfonce.data.prepared.folder import prepare_folder
+from clinfonce.data.prepared.result import Prepared
 from clinfonce.data.registry import DATASETS, load, prepare
 from clinfonce.data.split import stratified_split
 from clinfonce.data.table import (

@@ -1,14 +1,15 @@
 """The data sets by name: opened, or prepared like a folder of one's own."""
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from clinfonce.data.prepared import packed
-from clinfonce.data.prepared.folder import Prepared, check_out, prepare_folder, publish
+from clinfonce.data.prepared.folder import check_out, prepare_folder, publish
+from clinfonce.data.prepared.result import Prepared
 from clinfonce.data.sets.published import Published
 from clinfonce.data.storage import shards
-from clinfonce.data.storage.images import Shard
 from clinfonce.data.storage.places import is_uri
 from clinfonce.data.table import ImageTable
 from clinfonce.errors import InputError, unknown_name
@@ -43,13 +44,26 @@ def load(name: str, root: Path | str | None = None) -> ImageTable:
     """
     if name not in DATASETS and packed.is_packed(name):
         return packed.load(name, None if root is None else Path(root))
-    if is_uri(name):
-        raise InputError(f"{name}: no prepared data set is there")
     if name not in DATASETS:
-        raise InputError(unknown_name("data set", name, DATASETS))
+        raise InputError(_nothing_there(name))
     module = importlib.import_module(DATASETS[name])
     table: ImageTable = module.load(None if root is None else Path(root))
     return table
+
+
+def _nothing_there(name: str) -> str:
+    """Why a name is no data set."""
+    if is_uri(name):
+        return f"{name}: no prepared data set is there"
+    folder = Path(name).absolute()
+    if Path(f"{folder}.partial").is_dir() and not folder.exists():
+        return f"{name}: its preparation did not end; the command that began it goes on with it"
+    if folder.is_dir():
+        return (
+            f"{name}: the folder {folder} is there, but nobody prepared it; make a data set of it "
+            f"(clinfonce prepare folder --root {name} …) and name that"
+        )
+    return f"{unknown_name('data set', name, DATASETS)}; and there is no folder {folder}"
 
 
 def prepare(
@@ -60,6 +74,8 @@ def prepare(
     table: Path | str | None = None,
     image_size: int | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    columns: Mapping[str, str] | None = None,
     certainty: int | None = None,
     **options: Any,
 ) -> Prepared:
@@ -72,8 +88,10 @@ def prepare(
         table: of one's own images.
         image_size: pixels a side; needed for a folder.
         encoding: of the table.
+        delimiter: of the table.
+        columns: of the table, as `prepare_folder` takes them.
         certainty: of the attributes of `cub`, see `cub.certain`.
-        options: as `prepare_folder` takes them.
+        options: as in `clinfonce.data.prepared.folder.Options`.
 
     Raises:
         InputError: as `prepare_folder`, an unknown data set, or an option that it does not take.
@@ -85,8 +103,9 @@ def prepare(
         if place is None or table is None or image_size is None:
             raise InputError("prepare folder needs --root IMAGES, --table FILE and --size PIXELS")
         return prepare_folder(
-            place, table, out, image_size=image_size, encoding=encoding, **options
-        )
+            place, table, out, image_size=image_size, encoding=encoding, delimiter=delimiter,
+            columns=columns, **options,
+        )  # fmt: skip
     if what not in DATASETS:
         raise InputError(unknown_name("data set", what, [FOLDER, *DATASETS]))
     if table is not None:
@@ -116,10 +135,9 @@ def _prepare_table(
         images = [image.tobytes() for image in table.images[start : start + step]]
         kept = list(range(start, start + len(images)))
         note = shards.Note(table.fingerprint, kept[-1] + 1, kept, [], shards.digest_of(images))
-        size = shards.write_shard(work, number, images, note, "raw")
-        made.append(Shard(shards.shard_name(number), len(images), size, note.digest))
+        made.append(shards.write_shard(work, number, images, note, "raw"))
         if (progress := options.get("progress")) is not None:
             progress(start + len(images), len(table))
     packed.write_table(work, table, made, "raw", notes={})
-    publish(work, place)
+    publish(work, place, made)
     return Prepared(place.text, table, "raw", {}, ())

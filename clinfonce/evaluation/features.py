@@ -1,5 +1,8 @@
 """Features of a frozen encoder."""
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +12,7 @@ from clinfonce.augment import normalize
 @torch.no_grad()
 def encode(
     encoder: nn.Module,
-    images: Tensor,
+    images: Any,
     *,
     batch_size: int = 256,
     device: torch.device | str | None = None,
@@ -22,7 +25,8 @@ def encode(
 
     Args:
         encoder: a network on `device`.
-        images: on any device, perhaps memory-mapped; or embeddings.
+        images: a tensor on any device, an array, or the images of a data set, perhaps on disk; or
+            embeddings.
         batch_size: images that pass at a time.
         device: None = where the encoder's parameters are.
 
@@ -34,11 +38,18 @@ def encode(
     encoder.eval()
     try:
         starts = range(0, max(1, len(images)), batch_size)
-        batches = (images[start : start + batch_size].to(device) for start in starts)
+        batches = (_tensor(images[start : start + batch_size]).to(device) for start in starts)
         parts = [encoder(_scaled(batch)).float() for batch in batches]
     finally:
         encoder.train(was_training)
     return torch.cat(parts)
+
+
+def _tensor(batch: Any) -> Tensor:
+    """A batch as a tensor; what is read-only, as a memory map is, is copied."""
+    if isinstance(batch, Tensor):
+        return batch
+    return torch.from_numpy(np.require(batch, requirements=["W", "C"]))
 
 
 def _scaled(batch: Tensor) -> Tensor:

@@ -1,20 +1,26 @@
 """What columns of a table say of its labels: any CSV or Parquet file, without images."""
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clinfonce.errors import InputError, unknown_name
+from clinfonce.data.tables.classes import classes_of
+from clinfonce.data.tables.kinds import UNFIT
+from clinfonce.data.tables.read import read_table
+from clinfonce.data.tables.roles import PATH, SPLIT
+from clinfonce.data.tables.source import SourceTable
+from clinfonce.data.tables.types import known_rows, parse_column
+from clinfonce.data.tables.words import Missing
+from clinfonce.errors import InputError
 from clinfonce.information import Estimate, estimate
 
 ALL = "all"
-_MISSING = ("", "na", "NA", "n/a", "N/A", "nan", "NaN", "NAN", "null", "NULL", "Null")
+_AUXILIARY = "aux:"  # how the columns of a prepared data set start
 # Halves drawn for the errors, by the number of labelled rows up to which so many are affordable.
 _DRAWS = {20_000: 100, 1_000_000: 50}
 _FEWEST_DRAWS = 20
@@ -29,12 +35,14 @@ class ColumnInformation:
         fraction: of the labelled rows that were looked at; 1.0 is all of them.
         estimate: the bits, with their standard errors.
         n_missing: rows without a value, which are one cluster together.
+        unsure: what is unsure of how the column was read, a line each.
     """
 
     clusters: str
     fraction: float
     estimate: Estimate
     n_missing: int
+    unsure: tuple[str, ...] = field(default=(), compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Flat values, in bits but `ami`."""
@@ -54,8 +62,13 @@ class ColumnInformation:
         }
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the bits should know, a line each."""
+        return self.unsure if self.note is None else (*self.unsure, self.note)
+
+    @property
     def note(self) -> str | None:
-        """What a reader of the bits should know, in one line; None if there is nothing."""
+        """Why the bits say nothing, in one line; None if they do."""
         bits = self.estimate.information
         if bits.n_clusters == self.estimate.n_labelled:
             return (
@@ -69,29 +82,35 @@ class ColumnInformation:
 
 def measure_columns(
     file: Path | str,
-    clusters: Sequence[str],
+    clusters: Sequence[str] | str,
     label: str,
     *,
     fractions: Sequence[float] = (),
     seed: int = 0,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    missing: Sequence[str] = (),
 ) -> list[ColumnInformation]:
     """Measure what columns of a table say of its label column.
 
-    Rows without a label are left out; a missing cluster is a cluster of its own. If the first
-    column has no name and ends in -1, the last row is no image but counts (as in the tables that
-    Tsai et al. 2021, arXiv 2106.02869, publish) and is dropped.
+    The table is read as `prepare` reads it, with the same types and words for nothing. Rows
+    without a label are left out; a missing cluster is a cluster of its own. If the first column
+    has no name and ends in -1, the last row is no image but counts (as in the tables that Tsai et
+    al. 2021, arXiv 2106.02869, publish) and is left out.
 
     Args:
-        file: .csv, .tsv or .parquet.
-        clusters: columns that hold cluster ids, numbers, texts or lists (tags, paths), of which
-            equal ones are a cluster; ["all"] takes every column but the label and an unnamed one,
-            of a prepared data set the auxiliary ones.
+        file: .csv, .tsv, .txt or .parquet.
+        clusters: columns that hold cluster ids, numbers, texts, tags or paths, of which equal ones
+            are a cluster; "all" takes every column but the label, `path` and `split`, of a
+            prepared data set the auxiliary ones. One text is one name, or several with commas
+            between them, in quotes where a name holds one.
         label: column of the labels.
         fractions: in (0, 1]; for each, only so large a random part of the labelled rows is
             looked at. None given: all of them.
         seed: of the parts.
-        encoding: of a .csv or .tsv.
+        encoding: of a text without a byte order mark.
+        delimiter: of a text; None finds it.
+        missing: words that stand for no value, in place of the usual ones.
 
     Returns:
         For each column in turn, one entry a fraction.
@@ -103,33 +122,50 @@ def measure_columns(
     for fraction in fractions:
         if not 0 < fraction <= 1:
             raise InputError(f"fraction must be above 0 and at most 1, got {fraction:g}")
-    path = Path(file)
-    names = _column_names(path, encoding)
-    wanted = _all_but(names, label) if list(clusters) == [ALL] else list(clusters)
-    for name in [*wanted, label]:
-        if name not in names:
-            raise InputError(unknown_name(f"column of {path}", name, [n for n in names if n]))
+    only = None if isinstance(clusters, str) or ALL in clusters else [*clusters, label]
+    table = read_table(Path(file), encoding, delimiter=delimiter, only=only)
+    words = Missing.given(missing, table.names)
+    classes = classes_of(table, label, words, at_least=1)
+    wanted = _names(table, clusters)
+    if wanted == [ALL] and ALL not in table.columns:
+        wanted = _all_but(table, label, words)
     if not wanted:
-        raise InputError(f"{path}: no column to measure beside the label {label!r}")
-    index = names[:1] if names[0] == "" else []
-    codes = _read(path, list(dict.fromkeys([*index, *wanted, label])), encoding)
-    end = _rows_of_images(codes, index)
-    labels = _codes(codes[label], end)
-    known = np.flatnonzero(labels >= 0)
+        raise InputError(f"{table.file}: no column to measure beside the label {label!r}")
+    known = np.flatnonzero(classes.codes >= 0)
     parts = [(f, _part(known, f, seed)) for f in fractions or (1.0,)]
-    return [
-        ColumnInformation(name, fraction, _estimate(path, ids, labels, rows, seed), int(missing))
-        for name in wanted
-        for ids, missing in [_clusters(codes[name], end)]
-        for fraction, rows in parts
-    ]
+    found = []
+    for name in wanted:
+        ids, n_missing, unsure = _clusters(table, name, words)
+        notes = (*table.notes, *classes.notes, *unsure)
+        found += [
+            ColumnInformation(
+                name, fraction, _estimate(table.file, ids, classes.codes, rows, seed), n_missing,
+                notes,
+            )
+            for fraction, rows in parts
+        ]  # fmt: skip
+    return found
 
 
-def _all_but(names: Sequence[str], label: str) -> list[str]:
+def _names(table: SourceTable, clusters: Sequence[str] | str) -> list[str]:
+    if isinstance(clusters, str):
+        if clusters in table.columns:
+            return [clusters]
+        clusters = next(csv.reader([clusters], skipinitialspace=True), [])
+    return [name.strip() for name in clusters]
+
+
+def _all_but(table: SourceTable, label: str, words: Missing) -> list[str]:
     """Columns that may be clusters; those of a prepared data set start with aux:."""
-    if "split" in names and any(name.startswith("aux:") for name in names):
-        return [name for name in names if name.startswith("aux:")]
-    return [name for name in names if name and name != label]
+    if SPLIT in table.columns and any(name.startswith(_AUXILIARY) for name in table.names):
+        return [name for name in table.names if name.startswith(_AUXILIARY)]
+    return [
+        name
+        for name in table.names
+        if name not in (label, PATH, SPLIT)
+        and table.cells(name).form not in UNFIT
+        and known_rows(table.cells(name), name, words)[0].any()
+    ]
 
 
 def _estimate(
@@ -153,113 +189,15 @@ def _part(known: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.in
     return np.sort(known[order[: round(fraction * len(known))]])
 
 
-def _rows_of_images(columns: Any, index: Sequence[str]) -> int:
-    """How many rows are of images: the last may hold counts."""
-    n = len(next(iter(columns.values())))
-    return n - 1 if index and n and str(columns[index[0]][n - 1].as_py()) == "-1" else n
-
-
-def _codes(column: Any, end: int) -> NDArray[np.int64]:
-    """Codes (end,) of the values, -1 where there is none."""
-    codes: NDArray[np.int64] = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return codes[:end].astype(np.int64)
-
-
-def _clusters(column: Any, end: int) -> tuple[NDArray[np.int64], int]:
-    """Codes (end,) in which missing is the last one, and how many are missing."""
-    codes = _codes(column, end)
-    missing = codes < 0
-    codes[missing] = len(column.dictionary)
-    return codes, int(missing.sum())
-
-
-def _column_names(path: Path, encoding: str) -> list[str]:
-    import pyarrow
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    with _as_input_errors(path, encoding):
-        if path.suffix == ".parquet":
-            return [str(name) for name in pyarrow.parquet.read_schema(path).names]
-        if path.suffix in (".csv", ".tsv"):
-            text = _first_line(path, encoding)
-            options = pyarrow.csv.ParseOptions(delimiter=_delimiter(path))
-            table = pyarrow.csv.read_csv(pyarrow.py_buffer(text), parse_options=options)
-            return [str(name) for name in table.column_names]
-    raise InputError(f"{path}: the table must be a .csv, .tsv or .parquet file")
-
-
-def _first_line(path: Path, encoding: str) -> bytes:
-    with path.open(encoding=encoding, newline="") as file:
-        line = file.readline()
-    if not line.strip():
-        raise InputError(f"{path}: the table is empty")
-    return line.removeprefix("\ufeff").encode()
-
-
-def _read(path: Path, names: Sequence[str], encoding: str) -> dict[str, Any]:
-    """Dictionary-encoded columns by name."""
-    import pyarrow
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    with _as_input_errors(path, encoding):
-        if path.suffix == ".parquet":
-            table = pyarrow.parquet.read_table(path, columns=list(names))
-        else:
-            texts = dict.fromkeys(names, pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))
-            table = pyarrow.csv.read_csv(
-                path,
-                read_options=pyarrow.csv.ReadOptions(encoding=encoding),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=_delimiter(path), newlines_in_values=True
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=list(names),
-                    column_types=texts,
-                    null_values=list(_MISSING),
-                    strings_can_be_null=True,
-                ),
-            )
-        return {name: _encoded(path, table[name]) for name in names}
-
-
-def _encoded(path: Path, column: Any) -> Any:
-    import pyarrow
-    import pyarrow.compute
-
-    if pyarrow.types.is_nested(column.type):  # tags or paths: equal lists are a cluster
-        texts = [None if value is None else json.dumps(value) for value in column.to_pylist()]
-        column = pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
-    if pyarrow.types.is_floating(column.type):
-        column = pyarrow.compute.if_else(pyarrow.compute.is_nan(column), None, column)
-    if not pyarrow.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    if column.num_chunks == 0:
-        raise InputError(f"{path}: the table has no rows")
-    return column.unify_dictionaries().combine_chunks()
-
-
-@contextmanager
-def _as_input_errors(path: Path, encoding: str) -> Iterator[None]:
-    """Say what is wrong with a file in one line."""
-    try:
-        yield
-    except InputError:
-        raise
-    except LookupError:
-        raise InputError(f"unknown encoding {encoding!r}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not {encoding} text ({error.reason}); give its encoding"
-        ) from None
-    except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = "; give its encoding" if "UTF8" in reason else ""
-        raise InputError(f"{path}: {reason}{hint}") from None
-
-
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix == ".tsv" else ","
+def _clusters(
+    table: SourceTable, name: str, words: Missing
+) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
+    """Codes (n,) of a column in which missing is one of its own, how many are, what is unsure."""
+    parsed = parse_column(table, name, None, None, False, words)
+    codes = np.empty(len(table), dtype=np.int64)
+    seen: dict[Any, int] = {}
+    for row, value in enumerate(parsed.column.values.tolist()):
+        codes[row] = seen.setdefault(value, len(seen))
+    absent = ~parsed.column.present
+    codes[absent] = len(seen)
+    return codes, int(absent.sum()), parsed.notes

@@ -85,6 +85,64 @@ def test_a_folder_needs_root_table_and_size(capsys):
     assert "--root IMAGES, --table FILE and --size PIXELS" in capsys.readouterr().err
 
 
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\x85\u2028"
+
+
+def test_nothing_in_a_table_controls_the_terminal(folder, capsys):
+    """Names, values, labels and paths may hold escape sequences, also when they are wrong."""
+    lines = [f'path,label,"na{ESCAPES}me",k']
+    lines += [f'{i}.png,"la{ESCAPES}bel{i % 2}","va{ESCAPES}lue",{i % 3}' for i in range(12)]
+    (folder / "photos.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert main([*FOLDER, "--out", "a"]) == 0
+    assert main(["information", "photos.csv", "--clusters", "all", "--label", "label"]) == 0
+    assert main(["information", "photos.csv", "--clusters", "k", "--label", f"x{ESCAPES}"]) == 2
+    (folder / "photos.csv").write_text(f'path\n"{ESCAPES}.png"\n1.png\n2.png', encoding="utf-8")
+    assert main([*FOLDER, "--out", "b"]) == 2
+    assert main([*FOLDER, "--out", f"c{ESCAPES}", "--skip-bad"]) == 2
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err):
+        assert not set(text) & set(ESCAPES.replace("[2J", "").replace("]0;owned", ""))
+    assert r"\x1b]0;owned\x07\x1b[2J\u202e\x85\u2028" in shown.out
+
+
+def test_options_of_reading(folder, capsys):
+    text = (folder / "photos.csv").read_text(encoding="utf-8")
+    text = text.replace("path,label", "file;y").replace(",", ";").replace(";0.5;", ";gone;")
+    (folder / "photos.csv").write_text(text, encoding="utf-8")
+    options = ["--columns", "path=file,label=y", "--missing", "gone", "--delimiter", ";"]
+    assert main([*FOLDER, "--out", "birds", "--type", "seen=ignore", *options]) == 0
+    table = load("birds")
+    assert list(table.columns) == ["price"]
+    assert table.columns["price"].missing.tolist() == [i == 2 for i in range(12)]
+    assert len(table.label_names) == 2
+    assert main([*FOLDER, "--out", "x", "--columns", "path"]) == 2
+    assert "--columns is 'path', not NEW=OLD" in capsys.readouterr().err
+
+
+def test_ground_and_depth(folder, capsys):
+    for i in range(6):
+        Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(f"photos/{i}.png")
+        pixels = np.full((4, 4), 500, np.uint16)
+        Image.fromarray(pixels).save(f"photos/{i + 6}.png")
+    assert main([*FOLDER, "--out", "a", "--background", "#0000ff", "--depth", "0:1000"]) == 0
+    images = load("a").images[:, :, 1, 1]
+    assert images[:6].tolist() == [[0, 0, 255]] * 6
+    assert images[6:].tolist() == [[128, 128, 128]] * 6
+    assert "12 images are of one colour all over" in capsys.readouterr().out
+    assert main([*FOLDER, "--out", "b", "--depth", "deep"]) == 2
+    assert main([*FOLDER, "--out", "b", "--background", "clear"]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_what_is_unsure_is_printed(folder, capsys):
+    text = (folder / "photos.csv").read_text(encoding="utf-8").replace("sea\n", "None\n")
+    (folder / "photos.csv").write_text(text, encoding="utf-8")
+    assert main([*FOLDER, "--out", "a"]) == 0
+    assert "- seen: 'None' (4) counted as missing" in capsys.readouterr().out
+    assert main([*FOLDER, "--out", "b", "--json"]) == 0
+    assert "'None' (4) counted as missing" in json.loads(capsys.readouterr().out)["notes"][0]
+
+
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"digits"}))
 def test_says_what_to_fetch_from_whom_on_which_terms(name, tmp_path, capsys):
     assert main(["prepare", name, "--out", str(tmp_path / "out")]) == 2

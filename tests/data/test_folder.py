@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -179,7 +180,7 @@ def test_images_are_upright_centred_and_of_any_mode(folder):
     assert images[0, 0, 7].max() < 10
     assert set(images[1].ravel().tolist()) == {156}  # 40000 / 257 = 155.6
     assert set(images[2].ravel().tolist()) == {77}
-    assert images[3, :, 4, 4].tolist() == [9, 8, 7]
+    assert images[3, :, 4, 4].tolist() == [132, 131, 131]  # half of it, and half white
 
 
 BAD_IMAGES = {
@@ -328,7 +329,8 @@ def test_mistakes_in_the_table(folder, change, options, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the table has no rows"),
+        (b"", "the table is empty"),
+        (b"path,label\n", "the table has no rows"),
         (b"path,label\n\xff\xfe,cat\n", "table.csv, line 2: not utf-8 text"),
         (b"path,label\na.png\n", "line 2: 1 values for 2 columns"),
         (b'path,label\n"a.png,cat\n', "line 2: "),
@@ -519,3 +521,29 @@ def test_a_prepared_table_is_pickled_by_its_path(folder, storage):
     (folder.parent / "out/images-00000.arrow").unlink()
     with pytest.raises(InputError, match=r"images-00000.arrow: missing here"):
         pickle.loads(sent)
+
+
+def test_where_a_data_set_was_looked_for(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    place = re.escape(str(folder.parent))
+    with pytest.raises(InputError, match=rf"data set: 'out' .known: .* no folder {place}/out"):
+        load("out")
+    with pytest.raises(InputError, match=rf"root: the folder {place}/root is there, but nobody"):
+        load("root")
+    interrupt_after(monkeypatch, 0)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(folder)
+    with pytest.raises(InputError, match="out: its preparation did not end"):
+        load("out")
+
+
+def test_a_missing_file_is_told_before_anything_is_decoded(folder, monkeypatch):
+    (folder / "pictures/23.png").unlink()
+    interrupt_after(monkeypatch, 0)
+    with pytest.raises(InputError, match=r"line 25: 'pictures/23.png': no such file"):
+        prepare(folder)
+
+
+def test_a_column_is_left_out(folder):
+    made = prepare(folder, types={"keeper": "ignore"})
+    assert "keeper" not in load(made.folder).columns

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from clinfonce.augment import normalize
+from clinfonce.data import load
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode
 from clinfonce.models import build_encoder
@@ -26,6 +28,19 @@ def test_features_are_those_of_evaluation_mode(encoder):
     torch.testing.assert_close(features, encoder.eval()(normalize(IMAGES)))
     encode(encoder, IMAGES)
     assert not encoder.training
+
+
+def test_arrays_are_taken_as_tensors_are(encoder):
+    features = encode(encoder, IMAGES)
+    array = IMAGES.numpy().copy()
+    array.flags.writeable = False
+    for images in (array, array[:, :, ::-1][:, :, ::-1]):
+        torch.testing.assert_close(encode(encoder, images, batch_size=4), features)
+    digits = load("digits").images
+    network = build_encoder("small_cnn", channels=1, image_size=8)
+    assert encode(network, digits[:20]).shape == (20, 128)
+    with pytest.raises(InputError, match="needed is uint8"):
+        encode(encoder, array.astype(np.float32))
 
 
 def test_encoder_and_its_statistics_are_left_as_they_were(encoder):

@@ -77,6 +77,36 @@ def test_equal_lists_are_a_cluster(tmp_path):
     assert by_place.estimate == estimate([0, 1, 0, 2, 1, 3, 0], columns["kind"])
 
 
+@pytest.mark.parametrize(
+    ("text", "clusters", "expected"),
+    [
+        ('z,t\n"b|a",0\na;b,1\n"a|b",0\nc|,1\n', ["z"], [0, 0, 0, 1]),
+        ("z,t\nyes,0\nNo,1\nYES,0\nno,1\n", ["z"], [0, 1, 0, 1]),
+        ('z,t\nred,0\n red ,1\n"red",0\nblue,1\n', ["z"], [0, 0, 0, 1]),
+        ("z,t\ncaf\u00e9,0\ncafe\u0301,1\nx,0\nx,1\n", ["z"], [0, 0, 1, 1]),
+        ('z,t\n"NA",0\nNA,1\n,0\nx,1\n', ["z"], [0, 1, 1, 2]),
+        ("z;t\n1,5;0\n1,50;1\n2;0\n3;1\n", ["z"], [0, 0, 1, 2]),
+        ('"a,b",t\n1,0\n1,1\n2,0\n3,1\n', "a,b", [0, 0, 1, 2]),
+        ('"a,b",c,t\n1,0,0\n1,0,1\n2,1,0\n3,1,1\n', '"a,b"', [0, 0, 1, 2]),
+        (",z,t\n0,1,0\n1,1,1\n2,2,0\n3,3,1\n,,\n", "all", [0, 0, 1, 2]),
+        ("path,split,z,t\na,train,1,0\nb,test,1,1\nc,,2,0\nd,,3,1\n", "all", [0, 0, 1, 2]),
+        ("z,empty,t\n1,,0\n1,,1\n2,,0\n3,,1\n", "all", [0, 0, 1, 2]),
+    ],
+)
+def test_a_table_is_read_as_prepare_reads_it(tmp_path, text, clusters, expected):
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    (found,) = measure_columns(tmp_path / "t.csv", clusters, "t")
+    assert found.estimate == estimate(expected, [0, 1, 0, 1])
+
+
+def test_what_is_unsure_is_noted(tmp_path):
+    (tmp_path / "t.csv").write_text("z,t\nNone,0\nx,1\ny,0\nx,1\n")
+    (found,) = measure_columns(tmp_path / "t.csv", ["z"], "t")
+    assert "'None' (1) counted as missing" in found.notes[0]
+    (kept,) = measure_columns(tmp_path / "t.csv", ["z"], "t", missing=["-"])
+    assert (found.n_missing, kept.n_missing, kept.notes) == (1, 0, ())
+
+
 def test_fractions_nest_and_state_their_error(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 4000)
@@ -119,7 +149,7 @@ def test_notes_say_when_the_bits_say_nothing(tmp_path):
         ("a,t\n1,2\n1,2\n", {}, "2 labelled rows; at least four"),
         ("a,t\n", {}, "0 labelled rows|no rows"),
         ("", {}, "the table is empty"),
-        ("a,t\n1,2\n1,2,3\n", {}, "CSV parse error"),
+        ("a,t\n1,2\n1,2,3\n", {}, "line 3: 3 values for 2 columns"),
         ("a,t\n1,2\n", {"fractions": [0]}, "fraction must be above 0 and at most 1, got 0"),
         ("a,t\n1,2\n", {"fractions": [1.5]}, "got 1.5"),
         ("a,t\n1,2\n", {"encoding": "klingon"}, "unknown encoding 'klingon'|klingon"),

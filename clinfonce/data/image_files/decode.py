@@ -1,60 +1,128 @@
 """Open a user's image file without trusting it."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clinfonce.data.image_files.deep import TIFF, Deep, is_deep, read_deep
+from clinfonce.data.image_files.limits import BadImageError, check_size
+from clinfonce.data.image_files.rendering import Colour, Range, Rendering
+
 if TYPE_CHECKING:
     from PIL import Image
 
+_SHALLOW = (b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")  # files that are never deep
+_PNG, _DEPTH_OF_PNG = b"\x89PNG\r\n\x1a\n", 24
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-MAX_PIXELS = 100_000_000
 
 
-class BadImageError(Exception):
-    """What is wrong with an image file, in a few words."""
-
-
-def decode(file: BinaryIO, image_size: int) -> NDArray[np.uint8]:
+def decode(file: BinaryIO, rendering: Rendering) -> NDArray[np.uint8]:
     """Read an image file as (3, s, s): upright, shorter side resized to s, centre cropped.
 
-    Grey becomes three equal channels, transparency is dropped, of several frames the first counts.
+    Grey becomes three equal channels, transparent images are laid on the background, of several
+    frames the first counts.
 
     Raises:
         BadImageError: not an image, a damaged or truncated one, or one of too many pixels.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
+
+    side = rendering.image_size
+    with _opened(file) as image:
+        if image is None or is_deep(image):
+            rgb = _shallow(read_deep(file, image), rendering)
+        else:
+            image.draft("RGB", (2 * side, 2 * side))  # JPEG decodes smaller
+            rgb = _as_rgb(ImageOps.exif_transpose(image), rendering.background)
+        fitted = ImageOps.fit(rgb, (side, side), Image.Resampling.BICUBIC)
+    return np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))
+
+
+def deep_of(file: BinaryIO) -> Deep | None:
+    """An image file if its samples need more than 8 bits; None of an ordinary one.
+
+    Raises:
+        BadImageError: as `decode`.
+    """
+    head = file.read(_DEPTH_OF_PNG + 1)
+    file.seek(0)
+    if head.startswith(_SHALLOW) or (head.startswith(_PNG) and head[_DEPTH_OF_PNG:] != b"\x10"):
+        return None
+    with _opened(file) as image:
+        return read_deep(file, image) if image is None or is_deep(image) else None
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> "Iterator[Image.Image | None]":
+    """An image as PIL opens it, None if it is a TIFF that PIL cannot; errors in few words."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        # The sizes are checked below, with a limit of our own.
+        # The sizes are checked here, with a limit of our own.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise BadImageError(
-                        f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}"
-                    )
-                image.draft("RGB", (2 * image_size, 2 * image_size))  # JPEG decodes smaller
-                upright = ImageOps.exif_transpose(image)
-                fitted = ImageOps.fit(
-                    _as_rgb(upright), (image_size, image_size), Image.Resampling.BICUBIC
-                )
+            is_tiff = file.read(4) in TIFF
+            file.seek(0)
+            try:
+                image = Image.open(file, formats=FORMATS)
+            except UnidentifiedImageError:
+                if not is_tiff:
+                    raise
+                yield None
+                return
+            with image:
+                check_size(image.width, image.height)
+                yield image
     except BadImageError:
         raise
     except UnidentifiedImageError:
         raise BadImageError(f"not an image ({', '.join(FORMATS)})") from None
     except Exception as error:  # damaged files raise nearly anything in PIL
-        raise BadImageError(f"not a readable image ({type(error).__name__}: {error})") from None
-    return np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise BadImageError(f"not a readable image ({type(error).__name__}: {reason})") from None
 
 
-def _as_rgb(image: "Image.Image") -> "Image.Image":
-    """Eight-bit RGB; 16-bit grey is scaled, which PIL's own conversion would clip."""
+def _as_rgb(image: "Image.Image", background: Colour | None) -> "Image.Image":
     from PIL import Image
 
-    if image.mode.startswith("I"):
-        grey = np.rint(np.asarray(image) / 257)
-        image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
-    return image.convert("RGB")
+    if background is None or not image.has_transparency_data:
+        return image.convert("RGB")
+    ground = Image.new("RGBA", image.size, (*background, 255))
+    return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+
+
+def _shallow(image: Deep, rendering: Rendering) -> "Image.Image":
+    """Deep samples in 8 bits."""
+    from PIL import Image
+
+    low, high = _range(image, rendering)
+    values = np.nan_to_num(image.samples, nan=low).astype(np.float64)
+    scaled = np.clip((values - low) / (high - low), 0, 1)
+    if image.inverted:
+        scaled = 1 - scaled
+    if scaled.shape[2] not in (1, 3):
+        raise BadImageError(f"{scaled.shape[2]} channels; grey or three colours can be read")
+    colours = np.broadcast_to(scaled, (*scaled.shape[:2], 3))
+    if image.alpha is not None and rendering.background is not None:
+        ground = np.array(rendering.background) / 255
+        colours = ground + image.alpha[..., None] * (colours - ground)
+    return Image.fromarray(np.rint(255 * colours).astype(np.uint8))
+
+
+def _range(image: Deep, rendering: Rendering) -> Range:
+    """What is black and what is white in an image."""
+    _, largest = image.limits
+    if rendering.trusts_files and image.white is not None and largest <= image.white:
+        return 0.0, image.white
+    ranges = rendering.ranges.get(image.type, ())
+    if not ranges:
+        raise BadImageError(f"samples of {image.type}, of which the data set had none before")
+    is_float = image.samples.dtype.kind == "f"
+    for low, high in ranges[:-1]:
+        if largest <= high if is_float else largest == high:
+            return low, high
+    return ranges[-1]

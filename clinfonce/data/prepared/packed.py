@@ -5,8 +5,8 @@ folder that has one is complete. A remote data set is copied to the disk when it
 machine, and memory-mapped there.
 """
 
+import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,13 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clinfonce.data.storage.images import PackedImages, Shard, shards_from_json
+from clinfonce.data.image_files.rendering import Rendering
+from clinfonce.data.storage.checks import cache
+from clinfonce.data.storage.images import PackedImages
 from clinfonce.data.storage.places import Place
-from clinfonce.data.storage.shards import Storage
+from clinfonce.data.storage.shards import Shard, Storage, shards_from_json
 from clinfonce.data.table import UNLABELLED, Column, ImageTable
 from clinfonce.errors import InputError
 
-FORMAT = 2
+FORMAT = 3
+_READ = (2, 3)  # formats that this version reads
+_WITHOUT_DIGESTS = 2  # the last one that had none but those of images
 TABLE, METADATA = "table.parquet", "metadata.json"
 
 
@@ -38,11 +42,20 @@ def load(folder: Path | str, copies: Path | None = None) -> ImageTable:
         copies: folder for copies of remote data sets; None: clinfonce in the user's cache folder.
 
     Raises:
-        InputError: a file that is missing, cut short, or of another format.
+        InputError: a file that is missing, cut short, damaged, or of another format.
     """
     place = Place.of(folder)
     metadata = _metadata(place)
-    rows = _table(place, metadata["shape"][0])
+    try:
+        return _open(place, metadata, copies)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"{place.text}: not a complete prepared data set: {METADATA} says too little ({error})"
+        ) from None
+
+
+def _open(place: Place, metadata: Any, copies: Path | None) -> ImageTable:
+    rows = _table(place, metadata["shape"][0], metadata.get("table_digest"))
     if place.is_local:
         local, origin = Path(place.path), None
     else:
@@ -52,6 +65,7 @@ def load(folder: Path | str, copies: Path | None = None) -> ImageTable:
         shards_from_json(metadata["shards"]),
         metadata["shape"][1:],
         metadata["storage"],
+        rendering=Rendering.from_json(said) if (said := metadata.get("rendering")) else None,
         origin=origin,
     ).open()
     loaded = ImageTable(
@@ -77,30 +91,40 @@ def _metadata(place: Place) -> Any:
         metadata = json.loads(place.read(METADATA))
     except ValueError as error:  # an InputError is one too
         raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
-    if metadata.get("format") != FORMAT:
+    found = metadata.get("format") if isinstance(metadata, dict) else None
+    if found not in _READ:
         raise InputError(
-            f"{place.text}: format {metadata.get('format')}, this version reads {FORMAT}; "
+            f"{place.text}: format {found}, this version reads {' and '.join(map(str, _READ))}; "
             "prepare the data set again"
+        )
+    digest = metadata.pop("digest", None)
+    if digest != _digest(metadata) and (digest is not None or found > _WITHOUT_DIGESTS):
+        raise InputError(
+            f"{place.text}: not a complete prepared data set: {METADATA} is damaged, its content "
+            "is not what was written"
         )
     return metadata
 
 
-def _table(place: Place, n: int) -> Any:
+def _digest(metadata: Mapping[str, Any]) -> str:
+    """SHA-256 of JSON values, in hex."""
+    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
+
+
+def _table(place: Place, n: int, digest: str | None) -> Any:
     import pyarrow
     import pyarrow.parquet as parquet
 
     try:
-        table = parquet.read_table(pyarrow.BufferReader(place.read(TABLE)))
-    except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
+        content = place.read(TABLE)
+        if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError(f"{TABLE} is damaged, its content is not what was written")
+        table = parquet.read_table(pyarrow.BufferReader(content))
+    except (OSError, ValueError) as error:  # InputError and pyarrow.ArrowInvalid are ValueErrors
         raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
     if table.num_rows != n:
         raise InputError(f"{place.text}: {TABLE} does not have {n} images")
     return table
-
-
-def cache() -> Path:
-    """Folder of the user's for what can be made again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinfonce"
 
 
 def write_table(
@@ -136,12 +160,15 @@ def write_table(
         arrays[f"aux:{column.name}"] = pyarrow.array(values)
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table(arrays), sink)
-    place.write(TABLE, sink.getvalue())
-    metadata = {
+    content = sink.getvalue()
+    place.write(TABLE, content)
+    images = table.images
+    rendering = images.rendering if isinstance(images, PackedImages) else None
+    metadata: dict[str, Any] = {
         "format": FORMAT,
         "name": table.name,
         "storage": storage,
-        "shape": list(table.images.shape),
+        "shape": list(images.shape),
         "shards": [asdict(shard) for shard in shards],
         "label_names": list(table.label_names),
         "columns": [
@@ -149,8 +176,11 @@ def write_table(
             for c in table.columns.values()
         ],
         "fingerprint": table.fingerprint,
+        "table_digest": hashlib.sha256(content).hexdigest(),
+        "rendering": None if rendering is None else rendering.to_json(),
         "notes": notes,
     }
+    metadata["digest"] = _digest(metadata)
     place.write(METADATA, json.dumps(metadata, indent=1, ensure_ascii=False).encode())
 
 

@@ -4,25 +4,28 @@ import hashlib
 import json
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from clinfonce.data.image_files.archives import ImageFiles
-from clinfonce.data.image_files.decode import BadImageError, decode
+from clinfonce.data.image_files.decode import decode, deep_of
+from clinfonce.data.image_files.depth import Depths, Seen, find_depths
+from clinfonce.data.image_files.limits import BadImageError
+from clinfonce.data.image_files.looks import look_of
+from clinfonce.data.image_files.rendering import Range, Rendering
 from clinfonce.data.storage import shards
-from clinfonce.data.storage.images import Shard
 from clinfonce.data.storage.places import Place
-from clinfonce.data.storage.shards import Note, Storage
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.storage.shards import Note, Shard, Storage
 from clinfonce.errors import InputError
 
 _AHEAD = 64  # images that wait decoded, per thread
 _TOLD = 256  # images between two reports of progress
+_VERSION = 2  # of what a shard holds
 
 Progress = Callable[[int, int], None]
 
@@ -50,14 +53,15 @@ class Packed:
     shards: list[Shard] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     bad: list[tuple[int, str]] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
     done: int = 0
 
-    def add(self, note: Note, size: int) -> None:
+    def add(self, note: Note, shard: Shard) -> None:
         """Take a finished shard."""
-        name = shards.shard_name(len(self.shards))
-        self.shards.append(Shard(name, len(note.kept), size, note.digest))
+        self.shards.append(shard)
         self.kept += note.kept
         self.bad += note.bad
+        self.looks += note.looks
         self.done = note.done
 
 
@@ -67,81 +71,75 @@ class Packing:
 
     Attributes:
         files: of the images.
-        texts: the table.
+        paths: of the images, one a row of the table.
+        where: row to its place in the table's file, for messages.
         candidates: the rows.
         place: where the shards go.
-        image_size: s.
-        storage: "raw" keeps (3, s, s) pixels; "encoded" keeps the files that could be decoded.
+        rendering: how files become pixels.
+        storage: "raw" keeps (c, s, s) pixels; "encoded" keeps the files that could be decoded.
     """
 
     files: ImageFiles
-    texts: TextTable
-    candidates: list[int]
+    paths: Sequence[str]
+    where: Callable[[int], str]
+    candidates: Sequence[int]
     place: Place
-    image_size: int
+    rendering: Rendering
     storage: Storage
 
     def run(self, skips: Skips, threads: int, progress: Progress | None) -> Packed:
         """Pack all images; what an earlier call with the same arguments did is not done again."""
         packed = self._resume()
         for row, message in packed.bad:
-            skips.add("unreadable image", f"{self.texts.where(row)}: {message}")
-        paths = self.texts.column("path")
+            skips.add("unreadable image", f"{self.where(row)}: {message}")
         rows = self.candidates[packed.done :]
-        waiting: list[Any] = []
-        kept: list[int] = []
-        bad: list[tuple[int, str]] = []
-        size, total = 0, len(self.candidates)
+        waiting = _Waiting()
+        total = len(self.candidates)
         with ThreadPoolExecutor(threads) as pool:
-            found = _in_order(pool, self._read, (paths[row] for row in rows), threads * _AHEAD)
+            found = _in_order(pool, self._read, (self.paths[row] for row in rows), threads * _AHEAD)
             for done, (row, image) in enumerate(zip(rows, found, strict=True), packed.done + 1):
                 if isinstance(image, str):
-                    skips.add("unreadable image", f"{self.texts.where(row)}: {image}")
-                    bad.append((row, image))
+                    skips.add("unreadable image", f"{self.where(row)}: {image}")
+                    waiting.bad.append((row, image))
                 else:
-                    waiting.append(image)
-                    kept.append(row)
-                    size += len(image)
-                if size >= shards.SHARD_BYTES or (done == total and waiting):
-                    self._write(packed, done, kept, bad, waiting)
-                    waiting, kept, bad, size = [], [], [], 0
+                    waiting.add(row, *image)
+                if waiting.size >= shards.SHARD_BYTES or (done == total and waiting.kept):
+                    self._write(packed, done, waiting)
+                    waiting = _Waiting()
                 if progress is not None and (done % _TOLD == 0 or done == total):
                     progress(done, total)
         return packed
 
-    def _write(
-        self,
-        packed: Packed,
-        done: int,
-        kept: list[int],
-        bad: list[tuple[int, str]],
-        images: list[Any],
-    ) -> None:
-        note = Note(self._signature, done, kept, bad, shards.digest_of(images))
+    def _write(self, packed: Packed, done: int, waiting: "_Waiting") -> None:
+        digest = shards.digest_of(waiting.images)
+        note = Note(self._signature, done, waiting.kept, waiting.bad, digest, waiting.looks)
         number = len(packed.shards)
-        packed.add(note, shards.write_shard(self.place, number, images, note, self.storage))
+        packed.add(note, shards.write_shard(self.place, number, waiting.images, note, self.storage))
 
-    def _read(self, path: str) -> memoryview | bytes | str:
-        """What is kept of an image, or what is wrong with it."""
+    def _read(self, path: str) -> tuple[memoryview | bytes, str] | str:
+        """What is kept of an image and what it looks like, or what is wrong with it."""
         try:
             with self.files.open(path) as file:
                 if self.storage == "raw":
-                    return decode(file, self.image_size).data.cast("B")
+                    pixels = decode(file, self.rendering)
+                    return pixels.data.cast("B"), look_of(pixels)
                 content = file.read()
-            decode(BytesIO(content), self.image_size)
+            return content, look_of(decode(BytesIO(content), self.rendering))
         except BadImageError as error:
             return f"{path!r}: {error}"
         except OSError as error:
             return f"{path!r}: not a readable file ({error.strerror})"
-        return content
 
     def _resume(self) -> Packed:
         """The whole shards that an earlier call with this signature left."""
         packed = Packed()
-        while (note := shards.read_note(self.place, number := len(packed.shards))) is not None:
+        while (note := shards.read_note(self.place, len(packed.shards))) is not None:
             if note.signature != self._signature:
                 break
-            packed.add(note, self.place.size(shards.shard_name(number)) or 0)
+            shard = shards.describe(self.place, len(packed.shards), note)
+            if shard is None:
+                break
+            packed.add(note, shard)
         if not packed.shards and self.place.is_local:
             shutil.rmtree(self.place.path, ignore_errors=True)
             Path(self.place.path).mkdir(parents=True)
@@ -150,11 +148,86 @@ class Packing:
     @cached_property
     def _signature(self) -> str:
         """Changes with everything that the shards depend on but the image files."""
+        paths = [self.paths[row] for row in self.candidates]
         content = json.dumps([
-            self.texts.names, self.texts.rows, self.candidates, self.image_size, self.storage,
+            _VERSION, list(self.candidates), paths, self.rendering.to_json(), self.storage,
             str(self.files.root),
         ])  # fmt: skip
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass
+class _Waiting:
+    """What the next shard will hold."""
+
+    images: list[Any] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, row: int, image: Any, look: str) -> None:
+        self.images.append(image)
+        self.kept.append(row)
+        self.looks.append(look)
+        self.size += len(image)
+
+
+def look_for_depths(
+    files: ImageFiles,
+    paths: Sequence[str],
+    where: Callable[[int], str],
+    candidates: Sequence[int],
+    given: Range | None,
+    skips: Skips,
+    threads: int,
+) -> Depths:
+    """The ranges of those images that have more than 8 bits a sample; others are only opened.
+
+    So a file that is not there is told before anything is packed.
+
+    Args:
+        files: of the images.
+        paths: of the images, one a row of the table.
+        where: row to its place in the table's file, for messages.
+        candidates: the rows that are looked at.
+        given: the range of all deep images, if the user gives one.
+        skips: which say whether a row may be left out.
+        threads: that read files.
+
+    Raises:
+        InputError: as `find_depths`, and a missing file unless it may be left out.
+    """
+
+    def look(path: str) -> Seen | str | None:
+        try:
+            with files.open(path) as file:
+                return _seen(path, file)
+        except BadImageError as error:
+            return f"{path!r}: {error}"
+        except OSError:  # told when it is packed
+            return None
+
+    seen = []
+    with ThreadPoolExecutor(threads) as pool:
+        found = _in_order(pool, look, (paths[row] for row in candidates), threads * _AHEAD)
+        for row, image in zip(candidates, found, strict=True):
+            if isinstance(image, Seen):
+                seen.append(image)
+            elif image is not None and not skips.allowed:
+                skips.add("unreadable image", f"{where(row)}: {image}")
+    return find_depths(seen, given)
+
+
+def _seen(path: str, file: BinaryIO) -> Seen | None:
+    """A deep image; None of an ordinary one, and of one that is told when it is packed."""
+    try:
+        image = deep_of(file)
+    except BadImageError:
+        return None
+    if image is None:
+        return None
+    return Seen(path, image.type, *image.limits, white=image.white)
 
 
 def _in_order(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from clinfonce.data.sets.published import Published, as_texts
+from clinfonce.data.sets.published import Published
 from clinfonce.data.table import ImageTable
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.tables.source import SourceTable, of_texts
 from clinfonce.torchvision_import import import_torchvision
 
 LABEL = "Smiling"
@@ -20,7 +20,7 @@ def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
     return CELEBA.load(root, image_size)
 
 
-def _read(root: Path) -> tuple[Path, TextTable]:
+def _read(root: Path) -> tuple[Path, SourceTable]:
     published = import_torchvision("torchvision.datasets").CelebA
     folder = root / published.base_folder
     for _, _, file in published.file_list:
@@ -38,7 +38,7 @@ def _read(root: Path) -> tuple[Path, TextTable]:
     rows.sort(key=lambda row: row[0])
     columns = [name for name in attributes if name != LABEL]
     file = folder / "list_attr_celeba.txt"
-    texts = as_texts(file, ["path", "label", "split", "identity", *columns], rows)
+    texts = of_texts(file, ["path", "label", "split", "identity", *columns], rows)
     return folder / "img_align_celeba", texts
 
 

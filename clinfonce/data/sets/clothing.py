@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from clinfonce.data.sets.published import Published, as_texts
+from clinfonce.data.sets.published import Published
 from clinfonce.data.split import grouped_split
 from clinfonce.data.table import SPLIT_NAMES, ImageTable
-from clinfonce.data.tables.texts import TextTable, read_texts
+from clinfonce.data.tables.read import read_table
+from clinfonce.data.tables.source import SourceTable, of_texts
 
 # Where a garment is worn: a hierarchy of our own, for its authors publish none.
 _GROUPS = {
@@ -34,22 +35,22 @@ def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
     return CLOTHING.load(root, image_size)
 
 
-def _read(root: Path) -> tuple[Path, TextTable]:
+def _read(root: Path) -> tuple[Path, SourceTable]:
     copied = (root / "index.csv").is_file()  # a copy with smaller photos in one archive
-    texts = read_texts(root / ("index.csv" if copied else "images.csv"))
-    photos = texts.column("path") if copied else [f"{i}.jpg" for i in texts.column("image")]
-    senders = texts.column("sender_id")
+    texts = read_table(root / ("index.csv" if copied else "images.csv"))
+    photos = texts.texts("path") if copied else [f"{i}.jpg" for i in texts.texts("image")]
+    senders = texts.texts("sender_id")
     rows = [
         [photo, garment, sender, kids, _GROUP_OF[garment], f"{_GROUP_OF[garment]}/{garment}"]
         for photo, garment, sender, kids in zip(
-            photos, texts.column("label"), senders, texts.column("kids"), strict=True
+            photos, texts.texts("label"), senders, texts.texts("kids"), strict=True
         )
         if garment in _GROUP_OF
     ]
     split = grouped_split(np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
     rows = [[*row, SPLIT_NAMES[code]] for row, code in zip(rows, split, strict=True)]
     names = ["path", "label", "contributor", "kids", "group", "hierarchy", "split"]
-    return root / ("images96.tar" if copied else "images"), as_texts(texts.file, names, rows)
+    return root / ("images96.tar" if copied else "images"), of_texts(texts.file, names, rows)
 
 
 CLOTHING = Published(

@@ -4,9 +4,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from clinfonce.data.sets.published import Published, as_texts, pairs
+from clinfonce.data.sets.published import Published, pairs
 from clinfonce.data.table import ImageTable
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.tables.source import SourceTable, of_texts
 from clinfonce.errors import InputError
 
 CERTAINTIES = {1: "not visible", 2: "guessing", 3: "probably", 4: "definitely"}
@@ -37,7 +37,7 @@ def certain(certainty: int) -> Published:
     return replace(CUB, read=partial(_read, certainty=certainty))
 
 
-def _read(root: Path, certainty: int = 1) -> tuple[Path, TextTable]:
+def _read(root: Path, certainty: int = 1) -> tuple[Path, SourceTable]:
     folder = root / "CUB_200_2011"
     attributes = folder.parent / "attributes.txt"  # beside the folder in the archive
     if not attributes.is_file():
@@ -56,7 +56,7 @@ def _read(root: Path, certainty: int = 1) -> tuple[Path, TextTable]:
         [path, classes[labels[image]], "train" if train[image] == "1" else "test", *present[image]]
         for image, path in paths.items()
     ]
-    texts = as_texts(folder / "images.txt", ["path", "label", "split", *names], rows)
+    texts = of_texts(folder / "images.txt", ["path", "label", "split", *names], rows)
     return folder / "images", texts
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clinfonce.data.hierarchy import root_paths
-from clinfonce.data.sets.published import Published, as_texts
+from clinfonce.data.sets.published import Published
 from clinfonce.data.table import ImageTable
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.tables.source import SourceTable, of_texts
 
 FETCH = (
     "download ILSVRC-2012 from https://image-net.org and unpack it so that "
@@ -42,7 +42,7 @@ def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
     return IMAGENET100.load(root, image_size)
 
 
-def read(root: Path, classes: Sequence[str]) -> tuple[Path, TextTable]:
+def read(root: Path, classes: Sequence[str]) -> tuple[Path, SourceTable]:
     """The images of some classes, and their places in WordNet.
 
     Raises:
@@ -64,7 +64,7 @@ def read(root: Path, classes: Sequence[str]) -> tuple[Path, TextTable]:
         texts = {name: "|".join(map("/".join, found)) for name, found in paths.items()}
         rows = [[*row, texts[row[1]]] for row in rows]
         names.append("wordnet")
-    return root, as_texts(root, names, rows)
+    return root, of_texts(root, names, rows)
 
 
 def _parents(file: Path) -> dict[str, list[str]]:

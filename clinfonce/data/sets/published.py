@@ -9,10 +9,11 @@ from typing import Any
 
 from clinfonce.data.image_files.archives import image_files
 from clinfonce.data.prepared import packed
-from clinfonce.data.prepared.folder import Prepared, prepare_texts
-from clinfonce.data.prepared.packed import cache
+from clinfonce.data.prepared.folder import prepare_table
+from clinfonce.data.prepared.result import Prepared
+from clinfonce.data.storage.checks import cache
 from clinfonce.data.table import ImageTable, Kind
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.tables.source import SourceTable
 from clinfonce.errors import InputError
 
 _NAMED = 3  # missing files in a message
@@ -38,7 +39,7 @@ class Published:
     terms: str
     n_images: int | range
     image_size: int
-    read: Callable[[Path], tuple[Path, TextTable]]
+    read: Callable[[Path], tuple[Path, SourceTable]]
     kinds: Mapping[str, Kind]
 
     def load(self, root: Path | None, image_size: int | None = None) -> ImageTable:
@@ -75,7 +76,7 @@ class Published:
             self._check_files(start, texts)
         known = {n: k for n in texts.names if (k := self._kind(n)) is not None}
         size = image_size or self.image_size
-        return prepare_texts(
+        return prepare_table(
             start, texts, out, image_size=size, types=known | dict(types or {}), **options
         )
 
@@ -84,7 +85,7 @@ class Published:
         """What to fetch, and on which terms."""
         return f"To get it: {self.fetch} Terms: {self.terms}"
 
-    def _read(self, root: Path) -> tuple[Path, TextTable]:
+    def _read(self, root: Path) -> tuple[Path, SourceTable]:
         try:
             start, texts = self.read(root)
         except (OSError, LookupError, ValueError, RuntimeError) as error:
@@ -92,21 +93,20 @@ class Published:
         wanted = self.n_images
         if isinstance(wanted, int):
             wanted = range(wanted, wanted + 1)
-        if len(texts.rows) not in wanted:
+        if len(texts) not in wanted:
             many = f"{wanted[0]}" if len(wanted) == 1 else f"{wanted[0]} to {wanted[-1]}"
             raise InputError(
-                f"{self.name} in {root}: {len(texts.rows)} images, {many} were published. "
-                f"{self.advice}"
+                f"{self.name} in {root}: {len(texts)} images, {many} were published. {self.advice}"
             )
         return start, texts
 
-    def _check_files(self, start: Path, texts: TextTable) -> None:
+    def _check_files(self, start: Path, texts: SourceTable) -> None:
         """Count what is missing before anything is decoded."""
         files = image_files(start)
-        missing = [path for path in texts.column("path") if not files.has(path)]
+        missing = [path for path in texts.texts("path") if not files.has(path)]
         if missing:
             raise InputError(
-                f"{self.name} in {start}: {len(missing)} of {len(texts.rows)} images are missing, "
+                f"{self.name} in {start}: {len(missing)} of {len(texts)} images are missing, "
                 f"such as {', '.join(missing[:_NAMED])}. {self.advice}"
             )
 
@@ -130,11 +130,6 @@ def _home(root: Path) -> Path:
         return root / "clinfonce"
     place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
     return cache() / place
-
-
-def as_texts(file: Path, names: list[str], rows: list[list[str]]) -> TextTable:
-    """A table put together from several files; `file` is named in messages."""
-    return TextTable(file, names, rows, list(range(1, len(rows) + 1)))
 
 
 def pairs(file: Path) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from clinfonce.data.sets.published import Published, as_texts
+from clinfonce.data.sets.published import Published
 from clinfonce.data.table import ImageTable
-from clinfonce.data.tables.texts import TextTable, read_texts
+from clinfonce.data.tables.read import read_table
+from clinfonce.data.tables.source import SourceTable, of_texts
 
 
 def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
@@ -16,9 +17,9 @@ def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
     return UCMERCED.load(root, image_size)
 
 
-def _read(root: Path) -> tuple[Path, TextTable]:
+def _read(root: Path) -> tuple[Path, SourceTable]:
     if (root / "index.csv").is_file():  # a copy of both in one table and one archive
-        texts = read_texts(root / "index.csv")
+        texts = read_table(root / "index.csv")
         return root / "images_gray128.tar", texts.keep([n for n in texts.names if n != "id"])
     file = root / "multilabels" / "LandUse_Multilabeled.txt"
     header, *lines = file.read_text(encoding="utf-8").splitlines()
@@ -29,7 +30,7 @@ def _read(root: Path) -> tuple[Path, TextTable]:
         scene = image.rstrip("0123456789")
         rows.append([f"{scene}/{image}.tif", scene, *values])
     images = root / "UCMerced_LandUse" / "Images"
-    return images, as_texts(file, ["path", "label", *names], rows)
+    return images, of_texts(file, ["path", "label", *names], rows)
 
 
 UCMERCED = Published(

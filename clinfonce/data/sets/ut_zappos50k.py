@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from clinfonce.data.sets.published import Published, as_texts
+from clinfonce.data.sets.published import Published
 from clinfonce.data.table import ImageTable
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.tables.source import SourceTable, of_texts
 
 
 def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
@@ -17,7 +17,7 @@ def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
     return UT_ZAPPOS50K.load(root, image_size)
 
 
-def _read(root: Path) -> tuple[Path, TextTable]:
+def _read(root: Path) -> tuple[Path, SourceTable]:
     images = root / "ut-zap50k-images"
     file = root / "ut-zap50k-data" / "meta-data-bin.csv"
     # Paths are category/sub-category/brand/id.jpg; the table has the id with - for the first dot.
@@ -43,7 +43,7 @@ def _read(root: Path) -> tuple[Path, TextTable]:
         raise FileNotFoundError(
             f"images of {len(missing)} shoes are missing, such as that of {missing[0]}"
         )
-    return images, as_texts(file, ["path", "label", *(header[i] for i in kept)], rows)
+    return images, of_texts(file, ["path", "label", *(header[i] for i in kept)], rows)
 
 
 UT_ZAPPOS50K = Published(

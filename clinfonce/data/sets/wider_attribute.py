@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clinfonce.data.sets.published import Published, as_texts
+from clinfonce.data.sets.published import Published
 from clinfonce.data.table import ImageTable
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.tables.source import SourceTable, of_texts
 
 
 def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
@@ -17,7 +17,7 @@ def load(root: Path | None = None, image_size: int | None = None) -> ImageTable:
     return WIDER_ATTRIBUTE.load(root, image_size)
 
 
-def _read(root: Path) -> tuple[Path, TextTable]:
+def _read(root: Path) -> tuple[Path, SourceTable]:
     rows: list[list[str]] = []
     for part in ("trainval", "test"):
         file = root / "Anno" / f"wider_attribute_{part}.json"
@@ -29,7 +29,7 @@ def _read(root: Path) -> tuple[Path, TextTable]:
             label = scenes[str(image["scene_id"])]
             rows.append([path, label, path.split("/")[0], *_anyone(image, len(order))])
     names = ["path", "label", "split", *(attributes[key] for key in order)]
-    return root / "Image", as_texts(root / "Anno", names, rows)
+    return root / "Image", of_texts(root / "Anno", names, rows)
 
 
 def _anyone(image: dict[str, Any], n_attributes: int) -> list[str]:

@@ -6,8 +6,8 @@ Its schema says what it was made of, so that broken-off work goes on after the l
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +22,25 @@ _KEY = b"clinfonce"
 
 
 @dataclass(frozen=True)
+class Shard:
+    """One file of images.
+
+    Attributes:
+        file: its name.
+        n: images in it.
+        size: of the file, in bytes.
+        digest: SHA-256 of its images.
+        content: SHA-256 of the whole file; "" in old data sets.
+    """
+
+    file: str
+    n: int
+    size: int
+    digest: str
+    content: str = ""
+
+
+@dataclass(frozen=True)
 class Note:
     """What a shard says of itself.
 
@@ -31,6 +50,7 @@ class Note:
         kept: the rows whose images it holds, in order.
         bad: the rows left out since the shard before, each with the reason.
         digest: SHA-256 of the images.
+        looks: what `looks.look_of` says of each image.
     """
 
     signature: str
@@ -38,6 +58,7 @@ class Note:
     kept: list[int]
     bad: list[tuple[int, str]]
     digest: str
+    looks: list[str] = field(default_factory=list)
 
 
 def shard_name(number: int) -> str:
@@ -55,7 +76,7 @@ def digest_of(images: Sequence[Any]) -> str:
 
 def write_shard(
     place: Place, number: int, images: Sequence[Any], note: Note, storage: Storage
-) -> int:
+) -> Shard:
     """Write a shard whole or not at all.
 
     Args:
@@ -66,7 +87,7 @@ def write_shard(
         storage: how the images are kept.
 
     Returns:
-        Its size in bytes.
+        What is known of the file.
     """
     import pyarrow
 
@@ -81,7 +102,8 @@ def write_shard(
         writer.write_batch(pyarrow.record_batch([column], schema=schema))
     content = sink.getvalue()
     place.write(shard_name(number), content)
-    return int(content.size)
+    whole = hashlib.sha256(content).hexdigest()
+    return Shard(shard_name(number), len(images), content.size, note.digest, whole)
 
 
 def _column(images: Sequence[Any], kind: Any, storage: Storage) -> Any:
@@ -121,11 +143,19 @@ def _schema(place: Place, name: str) -> Any:
         return pyarrow.ipc.open_stream(file).schema
 
 
-def map_raw(file: Path, image_shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Map the pixels of a raw shard into memory, (n, c, h, w), read-only."""
+def describe(place: Place, number: int, note: Note) -> Shard | None:
+    """What is known of a shard of an earlier call; None if its images are not those of its note."""
+    content = place.read(shard_name(number))
+    whole = hashlib.sha256(content).hexdigest()
+    shard = Shard(shard_name(number), len(note.kept), len(content), note.digest, whole)
+    return shard if _digest_of_content(content) == note.digest else None
+
+
+def map_raw(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Map the numbers of a raw shard into memory, (n, *shape), read-only."""
     column = _map(file)
-    pixels: NDArray[np.uint8] = np.frombuffer(column.buffers()[1], dtype=np.uint8)
-    return pixels[: len(column) * int(np.prod(image_shape))].reshape(len(column), *image_shape)
+    numbers: NDArray[Any] = np.frombuffer(column.buffers()[1], dtype=dtype)
+    return numbers[: len(column) * int(np.prod(shape))].reshape(len(column), *shape)
 
 
 def map_encoded(file: Path) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -133,6 +163,42 @@ def map_encoded(file: Path) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     column = _map(file)
     offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)[: len(column) + 1]
     return offsets, np.frombuffer(column.buffers()[2] or b"", dtype=np.uint8)
+
+
+def image_digest(file: Path) -> str:
+    """SHA-256 of the images in a shard, as `digest_of` gives it; "" of what is no shard."""
+    import pyarrow
+
+    try:
+        return _digest_of_column(_map(file))
+    except (pyarrow.ArrowException, OSError, ValueError):
+        return ""
+
+
+def _digest_of_content(content: bytes) -> str:
+    import pyarrow
+
+    try:
+        batch = pyarrow.ipc.open_file(pyarrow.BufferReader(content)).get_batch(0)
+        return _digest_of_column(batch.column(0))
+    except (pyarrow.ArrowException, OSError, ValueError):
+        return ""
+
+
+def _digest_of_column(column: Any) -> str:
+    """SHA-256 of the bytes of all images; they lie one after the other."""
+    buffers, n = column.buffers(), len(column)
+    if len(buffers) == 2:
+        images = memoryview(buffers[1])[: column.type.byte_width * n]
+    else:
+        offsets = np.frombuffer(buffers[1], dtype=np.int64)[: n + 1]
+        images = memoryview(buffers[2] or b"")[offsets[0] : offsets[-1]]
+    return hashlib.sha256(images).hexdigest()
+
+
+def shards_from_json(described: Sequence[Mapping[str, Any]]) -> list[Shard]:
+    """Shards as `dataclasses.asdict` wrote them."""
+    return [Shard(**shard) for shard in described]
 
 
 def _map(file: Path) -> Any:

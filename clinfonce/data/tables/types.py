@@ -1,128 +1,129 @@
-"""Columns of texts made into columns of values: types are inferred, or given."""
+"""Columns of a user's table made into columns of values."""
 
-import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clinfonce.data.table import Column, Kind, Level
-from clinfonce.data.tables.texts import TextTable
+from clinfonce.data.tables.kinds import IGNORE, Given, Reading, check_form, reading_of
+from clinfonce.data.tables.source import Cells, SourceTable, text_of
+from clinfonce.data.tables.words import ERRORS, Missing, alike
 from clinfonce.errors import InputError
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null"})
-MOST_CATEGORIES = 20  # integers of more distinct values are quantities
-
-_TRUE = {"true": True, "yes": True, "t": True, "y": True, "1": True}
-_FALSE = {"false": False, "no": False, "f": False, "n": False, "0": False, "-1": False}
-_BOOLEANS = _TRUE | _FALSE
-_PAIRS = [{"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"1", "0"}, {"1", "-1"}]
+_WIDEST = 1 << 31  # bytes of a column of texts, each kept as wide as the longest
+_ALIKE = 3  # pairs of values named in a note
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A column, and how many of its values did not fit its kind."""
+    """A column, how many of its values did not fit its kind, and what is unsure of it."""
 
     column: Column
     n_bad: int
+    notes: tuple[str, ...] = ()
+
+
+def known_rows(
+    cells: Cells, name: str, missing: Missing
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Which rows (n,) of a column have a value, and a note on words taken for none."""
+    values = cells.values
+    own = missing.of_column.get(name, frozenset())
+    if cells.form == "text":
+        absent = {text for text in set(values) if missing.is_word(text)}
+        known = np.array([text not in absent for text in values], dtype=np.bool_)
+        if cells.quoted is not None:
+            known |= cells.quoted & np.array([text != "" for text in values])
+    else:
+        known = np.array([value is not None for value in values], dtype=np.bool_)
+    if own:
+        known &= np.array([value is None or text_of(value) not in own for value in values])
+    if cells.form != "text":
+        return known, ()
+    words = Counter(text for text, here in zip(values, known, strict=True) if not here)
+    said = ", ".join(f"{word!r} ({words[word]})" for word in sorted(words.keys() - ERRORS))
+    note = f"{said} counted as missing; quoted they are values, and --missing sets the words"
+    return known, (f"{name}: {note}",) if said else ()
 
 
 def parse_column(
-    table: TextTable, name: str, kind: Kind | None, labels: list[str] | None, skip_bad: bool
+    table: SourceTable,
+    name: str,
+    kind: Kind | None,
+    labels: Sequence[Any] | None,
+    skip_bad: bool,
+    missing: Missing,
 ) -> Parsed:
-    """Make the texts of one column into a `Column`.
+    """Make one column of a file into a `Column`.
 
     Args:
-        table: of texts.
+        table: the file's.
         name: of the column.
-        kind: None infers it.
-        labels: (n,) texts, to tell class-level columns from image-level ones.
+        kind: None takes over the file's type, or infers one of texts.
+        labels: (n,) label of each row, None where there is none, to tell class-level columns from
+            image-level ones.
         skip_bad: take values that do not fit the kind as missing, and count them.
+        missing: texts that stand for no value.
 
     Raises:
         InputError: no value at all, a kind that does not exist, numbers with a text among them,
             or (unless `skip_bad`) a value that does not fit the given kind.
     """
-    texts = table.column(name)
-    present = [text.lower() not in MISSING for text in texts]
-    if not any(present):
+    cells = table.cells(name)
+    if kind is not None and kind not in get_args(Kind):
+        allowed = ", ".join((*get_args(Kind), IGNORE))
+        raise InputError(f"type {kind!r} of column {name!r} is none of {allowed}")
+    check_form(table, name)
+    present, notes = known_rows(cells, name, missing)
+    if not present.any():
         raise InputError(
             f"{table.file}: column {name!r} has no value in any row; "
             "--skip-bad (skip_bad) leaves it out"
         )
-    if kind is not None and kind not in get_args(Kind):
-        raise InputError(f"type {kind!r} of column {name!r} is none of {', '.join(get_args(Kind))}")
-    kind = kind or _infer(table, name, texts, present)
-    parse = _PARSERS[kind]
-    if kind == "hierarchy" and any(map(_is_list, texts)):
-        parse = _paths
-    values, n_bad = [], 0
-    for row, text in enumerate(texts):
-        value = parse(text) if present[row] else None
-        if present[row] and value is None:
+    distinct = {v for v, here in zip(cells.values, present, strict=True) if here}
+    reading = reading_of(Given(name, cells, distinct, table.decimal_comma, table.where), kind)
+    values, n_bad = _read(table, name, present, reading, skip_bad)
+    column = Column(
+        name,
+        reading.kind,
+        _as_array(table, name, values, reading.kind),
+        None if present.all() else ~present,
+        reading.description,
+        _level(values, present, labels),
+    )
+    more = [reading.note] if reading.note else []
+    if reading.kind == "categorical":
+        pairs = alike(sorted(set(values)))[:_ALIKE]
+        more += [f"{a!r} and {b!r} look alike, and are two values" for a, b in pairs]
+    return Parsed(column, n_bad, (*notes, *(f"{name}: {note}" for note in more)))
+
+
+def _read(
+    table: SourceTable, name: str, present: NDArray[np.bool_], reading: Reading, skip_bad: bool
+) -> tuple[list[Any], int]:
+    """The values, fillers where there is none; what does not fit is no longer `present`."""
+    values, n_bad, seen = [], 0, dict[Any, Any]()
+    for row, given in enumerate(table.cells(name).values):
+        if not present[row]:
+            values.append(_FILLERS[reading.kind])
+            continue
+        if given not in seen:
+            seen[given] = reading.read(given)
+        value = seen[given]
+        if value is None:
             if not skip_bad:
-                raise InputError(f"{table.where(row)}: {name} is {text!r}, not {kind}")
-            present[row], n_bad = False, n_bad + 1
-        values.append(value if present[row] else _FILLERS[kind])
-    missing = None if all(present) else ~np.array(present)
-    level = _level(values, present, labels)
-    return Parsed(Column(name, kind, _as_array(values, kind), missing, "", level), n_bad)
+                raise InputError(
+                    f"{table.where(row)}: {name} is {text_of(given)!r}, not {reading.kind}"
+                )
+            present[row], n_bad, value = False, n_bad + 1, _FILLERS[reading.kind]
+        values.append(value)
+    return values, n_bad
 
 
-def _infer(table: TextTable, name: str, texts: list[str], present: list[bool]) -> Kind:
-    distinct = {t.lower() for t, known in zip(texts, present, strict=True) if known}
-    if any(distinct <= pair for pair in _PAIRS):
-        return "boolean"
-    if any("/" not in part for text in distinct if _is_list(text) for part in _tags(text)):
-        return "tags"
-    if any("/" in text for text in distinct):
-        return "hierarchy"
-    numbers = [text for text in distinct if _number(text) is not None]
-    if len(numbers) == len(distinct):
-        whole = all(text.lstrip("+-").isdecimal() for text in numbers)
-        return "categorical" if whole and len(distinct) <= MOST_CATEGORIES else "numeric"
-    if len(numbers) > MOST_CATEGORIES and len(numbers) > 0.9 * len(distinct):
-        row = next(r for r, t in enumerate(texts) if present[r] and _number(t) is None)
-        raise InputError(
-            f"{table.where(row)}: {name} is {texts[row]!r} among numbers; "
-            "correct it, leave it empty, or give the column's type"
-        )
-    return "categorical"
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in text else None
-
-
-def _tags(text: str) -> tuple[str, ...]:
-    return tuple(sorted({tag.strip() for tag in text.replace(";", "|").split("|")} - {""}))
-
-
-def _is_list(text: str) -> bool:
-    return "|" in text or ";" in text
-
-
-def _path(text: str) -> tuple[str, ...]:
-    return tuple(step.strip() for step in text.split("/") if step.strip())
-
-
-def _paths(text: str) -> tuple[tuple[str, ...], ...]:
-    """The paths to a node that has several parents."""
-    return tuple(path for part in _tags(text) if (path := _path(part)))
-
-
-_PARSERS: dict[Kind, Callable[[str], Any]] = {
-    "boolean": lambda text: _BOOLEANS.get(text.lower()),
-    "categorical": lambda text: text,
-    "numeric": _number,
-    "tags": _tags,
-    "hierarchy": _path,
-}
 _FILLERS: dict[Kind, Any] = {
     "boolean": False,
     "categorical": "",
@@ -132,18 +133,28 @@ _FILLERS: dict[Kind, Any] = {
 }
 
 
-def _as_array(values: list[Any], kind: Kind) -> np.ndarray[Any, Any]:
+def _as_array(table: SourceTable, name: str, values: list[Any], kind: Kind) -> NDArray[Any]:
     if kind in ("tags", "hierarchy"):
         array = np.empty(len(values), dtype=object)
         array[:] = values
         return array
+    if kind == "categorical":
+        row = max(range(len(values)), key=lambda row: len(values[row]))
+        if 4 * len(values[row]) * len(values) > _WIDEST:
+            raise InputError(
+                f"{table.where(row)}: {name} is a text of {len(values[row]):,} characters, which "
+                f"is no category; --type {name}={IGNORE} leaves the column out"
+            )
     return np.array(values, dtype={"boolean": bool, "numeric": float, "categorical": str}[kind])
 
 
-def _level(values: list[Any], present: list[bool], labels: list[str] | None) -> Level:
+def _level(values: list[Any], present: NDArray[np.bool_], labels: Sequence[Any] | None) -> Level:
     """Class level if all images of a class have the same value."""
     if labels is None:
         return "image"
-    rows = zip(labels, values, present, strict=True)
-    pairs = {(t, v if p else None) for t, v, p in rows if t.lower() not in MISSING}
-    return "class" if len(pairs) == len({t for t, _ in pairs}) else "image"
+    pairs = {
+        (label, value if here else None)
+        for label, value, here in zip(labels, values, present, strict=True)
+        if label is not None
+    }
+    return "class" if len(pairs) == len({label for label, _ in pairs}) else "image"
