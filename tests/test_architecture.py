@@ -11,12 +11,13 @@ PACKAGE = Path("clinfonce")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room may import the rooms named here; a room within a room stands with its path.
-LOW = {"errors", "files", "torchvision_import"}
+LOW = {"errors", "files", "torchvision_import", "text"}
 MIDDLE = {"information", "losses", "augment", "models", "data", "clusterings", "config"}
 TRIAL = LOW | MIDDLE | {"training", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "text": set(),
     "torchvision_import": set(),
     "information": {"errors"},
     "losses": {"errors"},
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "clusterings": {"errors", "information"},
     "config": {"errors"},
     "evaluation": {"errors", "augment"},
-    "results": {"errors", "files"},
+    "results": {"errors", "files", "text"},
     "training": LOW | MIDDLE,
     "trial": TRIAL | {"results"},
     "advice": TRIAL | {"results", "trial"},
@@ -36,6 +37,7 @@ MAY_IMPORT = {
 WITHIN = {
     "data": ("image_files", "storage", "hierarchy", "table", "split", "tables", "prepared", "sets",
              "registry"),
+    "text": ("printable", "table"),
     "results": ("store", "sql", "analysis", "report"),
     "scaling": ("limits", "search", "connection", "bookkeeping", "execution", "cluster", "sweep"),
     "trial": ("clusterings", "rows", "run", "single", "preview", "views"),

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from clinfonce.text import wrap
+
 DEFAULT_RESULTS = "results"
 METRIC = "test_linear_top1_5"
 
@@ -26,6 +28,15 @@ def add_command(
         )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return command
+
+
+def say(text: str) -> None:
+    """Print what is to be read on stdout; on a terminal no word goes over the end of a line."""
+    from clinfonce.cli.display import terminal_width
+
+    for line in text.split("\n"):
+        width = terminal_width(sys.stdout)
+        print("\n".join(wrap(line, width)) if width else line)
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import METRIC, add_command, print_rows
+from clinfonce.cli.common import METRIC, add_command, print_rows, say
 
 
 def add_commands(commands: Any) -> None:
@@ -47,13 +47,13 @@ def _relate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(relation.to_json(), indent=1))
         return 0
-    print(relation.answer)
+    say(relation.answer)
     print_rows(
         ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
         [_relation_row(row) for row in relation.rows if row.accuracy is not None],
     )
     if relation.correlations:
-        print(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
+        say(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
         print_rows(
             ["quantity", "rho", "95 % interval", "without the end points"],
             [
@@ -62,19 +62,19 @@ def _relate(arguments: argparse.Namespace) -> int:
             ],
         )
     if relation.effects:
-        print("\nRegression on both, points of accuracy for one standard deviation more:")
+        say("\nRegression on both, points of accuracy for one standard deviation more:")
         print_rows(
             ["quantity", "points", "95 % interval", "explains of what the other leaves"],
             [_effect_row(results.QUANTITIES[e.quantity], e) for e in relation.effects],
         )
     if relation.predictions:
-        print("\nError of the predicted accuracy of a clustering left out, in points:")
+        say("\nError of the predicted accuracy of a clustering left out, in points:")
         print_rows(
             ["known of it", "mean error"],
             [[p.known, "" if p.error is None else 100 * p.error] for p in relation.predictions],
         )
     for note in relation.notes:
-        print(f"- {note}")
+        say(f"- {note}")
     return 0
 
 
