@@ -44,7 +44,12 @@ class Table:
             yield from self._block(dict(enumerate(wide)))
             return
         width = max(width, _NARROWEST)
-        blocks = [_widened(block, wide, width) for block in _packed(wide, least, width)]
+        # A text may have to do with half of a narrow terminal.
+        least = [
+            n if right else min(n, width // 2) for n, right in zip(least, self.right, strict=True)
+        ]
+        packed = _packed(least, self.right, width)
+        blocks = [_widened(block, wide, width) for block in packed]
         if len(blocks) > _MOST_BLOCKS and any(True for _ in self.rows):
             yield from self._records(width)
             return
@@ -75,7 +80,8 @@ class Table:
 
     def _records(self, width: int) -> Iterator[str]:
         """Row by row, a line a value."""
-        side = min(max(width_of(printable(name)) for name in self.names), width // 2)
+        longest = max(width_of(printable(name)) for name in self.names)
+        side = min(longest, max(width - _GAP - _SHORT // 2, width // 2))
         for number, row in enumerate(self.rows, 1):
             yield f"── row {number} ".ljust(width, "─")
             for pair in zip(self.names, row, strict=True):
@@ -131,17 +137,18 @@ def _padded(text: str, width: int, right: bool) -> str:
     return space + text if right else text + space
 
 
-def _packed(wide: Sequence[int], least: Sequence[int], width: int) -> list[dict[int, int]]:
+def _packed(least: Sequence[int], fixed: Sequence[bool], width: int) -> list[dict[int, int]]:
     """The columns in as few blocks as their least widths allow, the first column in each."""
-    first = min(wide[0], least[0])
-    if others := least[1:]:
+    first, *others = least
+    if others and not fixed[0]:
         first = max(min(first, width - _GAP - max(others)), 1)
+    room = max(width - _GAP - first, 1)
     blocks = [{0: first}]
-    for column, need in enumerate(least[1:], 1):
+    for column, need in enumerate(others, 1):
         block = blocks[-1]
         if len(block) > 1 and sum(block.values()) + _GAP * len(block) + need > width:
             blocks.append(block := {0: first})
-        block[column] = need
+        block[column] = need if fixed[column] else min(need, room)
     return blocks
 
 

@@ -1,7 +1,7 @@
 """Tables of any size on terminals of any width: everything is there, no number in two."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinfonce.text import Table, width_of
@@ -23,6 +23,7 @@ def tables(draw: st.DrawFn) -> Table:
     return Table(names, right, cells)
 
 
+@settings(max_examples=300)
 @given(tables(), st.integers(30, 200))
 def test_every_table_fits_and_every_value_is_there(table: Table, width: int) -> None:
     lines = list(table.lines(width))
