@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from clinfonce.cli.common import METRIC, add_command, print_rows, say
+from clinfonce.cli.streams import end_at_once, utf8_output
+from clinfonce.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
@@ -31,11 +33,27 @@ def add_commands(commands: Any) -> None:
 
 def _query(arguments: argparse.Namespace) -> int:
     from clinfonce import results
+    from clinfonce.cli.display import terminal_width
 
-    rows = results.open(arguments.results).sql(arguments.sql)
     kind = "json" if arguments.json else arguments.format
-    stdout = sys.stdout.buffer if kind == "parquet" else sys.stdout
-    results.write_table(rows, kind, arguments.out or stdout)
+    if kind == "parquet" and not arguments.out and sys.stdout.isatty():
+        raise InputError("Parquet is no text for a terminal: name a file with --out")
+    store = results.open(arguments.results)
+    try:
+        rows = store.sql(arguments.sql)
+    except KeyboardInterrupt:
+        if store.is_busy:
+            end_at_once("interrupted")
+        raise
+    if arguments.out:
+        results.write_table(rows, kind, arguments.out)
+    elif kind == "parquet":
+        results.write_table(rows, kind, sys.stdout.buffer)
+    elif kind == "table" or sys.stdout.isatty():
+        results.write_table(rows, kind, sys.stdout, width=terminal_width(sys.stdout))
+    else:
+        with utf8_output() as stream:
+            results.write_table(rows, kind, stream)
     return 0
 
 
