@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import METRIC, add_command, print_rows, say
+from clinfonce.cli.common import METRIC, add_command, open_store, print_rows, say
 from clinfonce.cli.streams import end_at_once, utf8_output
 from clinfonce.errors import InputError
 
@@ -38,7 +38,7 @@ def _query(arguments: argparse.Namespace) -> int:
     kind = "json" if arguments.json else arguments.format
     if kind == "parquet" and not arguments.out and sys.stdout.isatty():
         raise InputError("Parquet is no text for a terminal: name a file with --out")
-    store = results.open(arguments.results)
+    store = open_store(arguments.results)
     try:
         rows = store.sql(arguments.sql)
     except KeyboardInterrupt:
@@ -60,7 +60,7 @@ def _query(arguments: argparse.Namespace) -> int:
 def _relate(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
-    store = results.open(arguments.results)
+    store = open_store(arguments.results)
     relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
     if arguments.json:
         print(json.dumps(relation.to_json(), indent=1))
@@ -113,7 +113,7 @@ def _effect_row(name: str, effect: Any) -> list[Any]:
 def _report(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
-    store = results.open(arguments.results)
+    store = open_store(arguments.results)
     out = (
         Path(arguments.out)
         if arguments.out
