@@ -3,7 +3,8 @@
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ _PASSING = (
 )
 
 T = TypeVar("T")
+Stamp = tuple[int, ...]  # of a file: time of its last change in nanoseconds, size, number
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,17 @@ class Folder:
 
     def names(self, below: str = "") -> list[str]:
         """The names of finished files directly below a folder, sorted; none if there is none."""
-        if self.local is not None:
-            return _local_names(self.local / below)
+        return list(self.stamps(below))
+
+    def stamps(self, below: str = "") -> dict[str, Stamp]:
+        """The same, each with what changes when the file does."""
+        local = self.local
+        if local is not None:
+            return self.ask(lambda: _local_stamps(local / below))
         selector = pafs.FileSelector(self.path(below), allow_not_found=True)
         infos = self.ask(lambda: self.filesystem.get_file_info(selector))
-        return sorted(i.base_name for i in infos if i.type == pafs.FileType.File)
+        files = {i.base_name: i for i in infos if i.type == pafs.FileType.File}
+        return {name: (files[name].mtime_ns or 0, files[name].size) for name in sorted(files)}
 
     def is_empty(self) -> bool:
         """Whether nothing at all is there, neither file nor folder."""
@@ -247,21 +255,27 @@ def is_uri(text: str) -> bool:
     return "://" in text
 
 
-def _local_names(folder: Path) -> list[str]:
+def _local_stamps(folder: Path) -> dict[str, Stamp]:
+    found = {}
     try:
         with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
+            for entry in entries:
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    if not entry.name.startswith(".") and entry.is_file():
+                        status = entry.stat()
+                        found[entry.name] = (status.st_mtime_ns, status.st_size, status.st_ino)
     except FileNotFoundError:
-        return []
+        return {}
+    return dict(sorted(found.items()))
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a whole local file: readers see the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid4().hex}-{path.name}")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

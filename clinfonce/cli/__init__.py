@@ -1,37 +1,59 @@
 """The `clinfonce` command: each subcommand calls one function of the package."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from clinfonce import __version__
 from clinfonce.cli import cluster, data, encoders, results, training
-from clinfonce.errors import InputError, RunError, printable
+from clinfonce.cli.streams import printable_output
+from clinfonce.errors import InputError, RunError
+from clinfonce.text import printable
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 fine, 2 a mistake in what the user gave, 1 anything else."""
-    parsed = _parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], int] = parsed.run
     try:
-        return run(parsed)
+        with printable_output():
+            return _run(sys.argv[1:] if arguments is None else arguments)
     except InputError as error:
-        print(f"clinfonce: {printable(str(error))}", file=sys.stderr)
-        return 2
+        return _end(2, str(error))
     except RunError as error:
-        print(f"clinfonce: {printable(str(error))}", file=sys.stderr)
-        return 1
+        return _end(1, str(error))
     except KeyboardInterrupt:
-        print("clinfonce: interrupted", file=sys.stderr)
-        return 1
+        return _end(1, "interrupted")
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stderr.close()
         return 0
     except OSError as error:  # of a disk or a network, when writing what was asked for
-        print(f"clinfonce: {error}", file=sys.stderr)
-        return 1
+        return _end(1, str(error))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    _check(arguments)
+    parsed = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = parsed.run
+    return run(parsed)
+
+
+def _check(arguments: Sequence[str]) -> None:
+    """Refuse what no command could work with."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"the argument {argument!a} is not UTF-8") from None
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        raise InputError("the working folder has been deleted: go to another one") from None
+
+
+def _end(status: int, why: str) -> int:
+    print(f"clinfonce: {printable(why)}", file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,10 +3,17 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from clinfonce.text import printable, wrap
+
+if TYPE_CHECKING:
+    from clinfonce.results import Results
 
 DEFAULT_RESULTS = "results"
 METRIC = "test_linear_top1_5"
+
+_MOST_NAMED = 5  # files in a line
 
 
 def add_command(
@@ -26,6 +33,31 @@ def add_command(
         )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return command
+
+
+def open_store(place: str) -> "Results":
+    """Open a result store; say on stderr what among its rows does not count."""
+    from clinfonce import results
+
+    opened = results.open(place)
+    if strangers := opened.store.strangers():
+        shown = ", ".join(strangers[:_MOST_NAMED])
+        more = len(strangers) - _MOST_NAMED
+        print(
+            f"clinfonce: left out, as it is no row of this store: {printable(shown)}"
+            + (f" and {more} more" if more > 0 else ""),
+            file=sys.stderr,
+        )
+    return opened
+
+
+def say(text: str) -> None:
+    """Print what is to be read on stdout; on a terminal no word goes over the end of a line."""
+    from clinfonce.cli.display import terminal_width
+
+    for line in text.split("\n"):
+        width = terminal_width(sys.stdout)
+        print("\n".join(wrap(line, width)) if width else line)
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import DEFAULT_RESULTS, add_command, print_rows
-from clinfonce.errors import InputError, printable
+from clinfonce.cli.common import DEFAULT_RESULTS, add_command, print_rows, say
+from clinfonce.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
@@ -118,7 +118,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         print(json.dumps(made.to_json(), indent=1))
         return 0
     for line in made.summary:
-        print(printable(line))
+        say(line)
     print(f"\nTrain on it, in a specification:  data: {{name: {made.folder}}}")
     is_local = "://" not in made.folder
     if is_local and made.table.labels is not None and made.table.columns:
@@ -139,7 +139,7 @@ def _pairs(texts: Iterable[str], option: str, form: str) -> dict[str, str]:
 
 
 def _print_note(note: str) -> None:
-    print(f"- {printable(note)}", flush=True)
+    say(f"- {note}")
 
 
 def _print_columns(columns: Any) -> None:
@@ -169,10 +169,12 @@ def _clusterings(arguments: argparse.Namespace) -> int:
         [_clusterings_row(one) for one in found],
     )
     n = found[0].report.n_images
-    print(f"{n:,} training images. In bits: H, I, chance, and the ceiling, log2 of the other views")
-    print("in a batch: no batch teaches more. Images a cluster: smallest, quartiles, largest. A")
-    print("group: images of a cluster that are drawn together. Positives: images of its own")
-    print("cluster that an image is expected to meet in a batch, besides its own other view.")
+    say(
+        f"{n:,} training images. In bits: H, I, chance, and the ceiling, log2 of the other views "
+        "in a batch: no batch teaches more. Images a cluster: smallest, quartiles, largest. A "
+        "group: images of a cluster that are drawn together. Positives: images of its own cluster "
+        "that an image is expected to meet in a batch, besides its own other view."
+    )
     return 0
 
 
@@ -209,7 +211,7 @@ def _information(arguments: argparse.Namespace) -> int:
         print(json.dumps([column.to_json() for column in found], indent=1))
         return 0
     labels = found[0].estimate
-    print(
+    say(
         f"{arguments.label}: H(T) = {labels.information.h_t:.4f} bits, "
         f"{labels.n_labelled} labelled rows. All in bits but AMI; ± is the standard error, and "
         "95 % the interval of the excess."
@@ -222,7 +224,7 @@ def _information(arguments: argparse.Namespace) -> int:
         [_information_row(column) for column in found],
     )
     for note in dict.fromkeys(note for column in found for note in column.notes):
-        print(f"- {printable(note)}")
+        say(f"- {note}")
     return 0
 
 
@@ -256,7 +258,7 @@ def _advise(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found.to_json(), indent=1))
         return 0
-    print(
+    say(
         f"{found.data}: {found.n_labelled} labels of {found.n_images} training images looked at; "
         f"relation fitted on {found.fitted_on} clusterings of {', '.join(found.fitted_data)}.\n"
         "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %)."
@@ -268,10 +270,10 @@ def _advise(arguments: argparse.Namespace) -> int:
     )
     print("\nWhy:")
     for rank, candidate in enumerate(shown[:3], 1):
-        print(f"{rank}. {candidate.reason}")
+        say(f"{rank}. {candidate.reason}")
     print(f"\nThe first in a specification:  clustering: {json.dumps(shown[0].clustering)}")
     for note in found.notes:
-        print(f"- {note}")
+        say(f"- {note}")
     return 0
 
 

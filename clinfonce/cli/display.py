@@ -1,15 +1,14 @@
-"""What long work shows: a bar on a terminal, plain lines elsewhere."""
+"""What long work shows: a bar on a terminal, plain lines elsewhere; and tables."""
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from clinfonce.errors import printable
+from clinfonce.text import Table, one_line, printable
 
 Row = Mapping[str, Any]
 
@@ -36,7 +35,7 @@ class SweepDisplay:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("trials{task.fields[note]}"),
+            TextColumn("trials{task.fields[note]}", markup=False),
             console=self._console,
             disable=not self._console.is_terminal,
             redirect_stdout=False,  # what libraries print belongs into the log
@@ -53,7 +52,7 @@ class SweepDisplay:
 
     def say(self, text: str) -> None:
         """Write a line above the bar."""
-        self._console.print(text, markup=False)
+        self._console.print(printable(text), markup=False)
 
     def start(self, total: int) -> None:
         """The sweep begins."""
@@ -62,7 +61,7 @@ class SweepDisplay:
 
     def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
         """A running trial has a new validation accuracy."""
-        text = f"{name}: epoch {epoch}/{epochs}, {accuracy:.1%}"
+        text = f"{one_line(name)}: epoch {epoch}/{epochs}, {accuracy:.1%}"
         self._bar.update(self._task, note=f"{self._note()} · {text}")
         self._running.pop(trial_id, None)
         self._running[trial_id] = text
@@ -76,7 +75,7 @@ class SweepDisplay:
         self._earlier += earlier
         value = row[self._metric] if row["status"] == "complete" else None
         if value is not None and (self._best is None or value > self._best[0]):
-            self._best = value, str(row["name"])
+            self._best = value, one_line(str(row["name"]))
         self._bar.update(self._task, completed=self._done, note=self._note())
         if not earlier and (row["status"] == "failed" or not self._console.is_terminal):
             self.say(f"[{self._done}/{self._total}] {self._outcome(row)}{self._note()}")
@@ -88,7 +87,7 @@ class SweepDisplay:
         self.say(" · ".join([*shown, *([f"and {more} more"] if more else [])]))
 
     def _outcome(self, row: Row) -> str:
-        name = f"{row['name']} (seed {row['seed']})"
+        name = f"{one_line(row['name'])} (seed {row['seed']})"
         match row["status"]:
             case "failed":
                 return f"{name} failed: {row['error']}"
@@ -166,16 +165,21 @@ def _duration(seconds: float) -> str:
 
 
 def write_rows(stream: IO[str], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a table, numbers to the right; whole rows in files and pipes."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(names):
-        values = [row[number] for row in rows if row[number] is not None]
-        numeric = all(isinstance(value, int | float) for value in values)
-        shown.add_column(printable(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*[_cell(value) for value in row])
-    width = None if stream.isatty() else 10_000
-    Console(file=stream, highlight=False, markup=False, width=width).print(shown)
+    """Write a table, numbers to the right; in files and pipes a line a row."""
+    right = [
+        all(isinstance(row[number], int | float | None) for row in rows)
+        for number in range(len(names))
+    ]
+    table = Table(names, right, [[_cell(value) for value in row] for row in rows])
+    stream.write("\n")
+    for line in table.lines(terminal_width(stream)):
+        stream.write(line + "\n")
+    stream.write("\n")
+
+
+def terminal_width(stream: IO[str]) -> int | None:
+    """How many characters a line of a terminal holds; None for files and pipes."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def _cell(value: Any) -> str:

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import METRIC, add_command, print_rows
+from clinfonce.cli.common import METRIC, add_command, open_store, print_rows, say
+from clinfonce.cli.streams import end_at_once, utf8_output
+from clinfonce.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
@@ -31,29 +33,45 @@ def add_commands(commands: Any) -> None:
 
 def _query(arguments: argparse.Namespace) -> int:
     from clinfonce import results
+    from clinfonce.cli.display import terminal_width
 
-    rows = results.open(arguments.results).sql(arguments.sql)
     kind = "json" if arguments.json else arguments.format
-    stdout = sys.stdout.buffer if kind == "parquet" else sys.stdout
-    results.write_table(rows, kind, arguments.out or stdout)
+    if kind == "parquet" and not arguments.out and sys.stdout.isatty():
+        raise InputError("Parquet is no text for a terminal: name a file with --out")
+    store = open_store(arguments.results)
+    try:
+        rows = store.sql(arguments.sql)
+    except KeyboardInterrupt:
+        if store.is_busy:
+            end_at_once("interrupted")
+        raise
+    if arguments.out:
+        results.write_table(rows, kind, arguments.out)
+    elif kind == "parquet":
+        results.write_table(rows, kind, sys.stdout.buffer)
+    elif kind == "table" or sys.stdout.isatty():
+        results.write_table(rows, kind, sys.stdout, width=terminal_width(sys.stdout))
+    else:
+        with utf8_output() as stream:
+            results.write_table(rows, kind, stream)
     return 0
 
 
 def _relate(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
-    store = results.open(arguments.results)
+    store = open_store(arguments.results)
     relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
     if arguments.json:
         print(json.dumps(relation.to_json(), indent=1))
         return 0
-    print(relation.answer)
+    say(relation.answer)
     print_rows(
         ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
         [_relation_row(row) for row in relation.rows if row.accuracy is not None],
     )
     if relation.correlations:
-        print(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
+        say(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
         print_rows(
             ["quantity", "rho", "95 % interval", "without the end points"],
             [
@@ -62,19 +80,19 @@ def _relate(arguments: argparse.Namespace) -> int:
             ],
         )
     if relation.effects:
-        print("\nRegression on both, points of accuracy for one standard deviation more:")
+        say("\nRegression on both, points of accuracy for one standard deviation more:")
         print_rows(
             ["quantity", "points", "95 % interval", "explains of what the other leaves"],
             [_effect_row(results.QUANTITIES[e.quantity], e) for e in relation.effects],
         )
     if relation.predictions:
-        print("\nError of the predicted accuracy of a clustering left out, in points:")
+        say("\nError of the predicted accuracy of a clustering left out, in points:")
         print_rows(
             ["known of it", "mean error"],
             [[p.known, "" if p.error is None else 100 * p.error] for p in relation.predictions],
         )
     for note in relation.notes:
-        print(f"- {note}")
+        say(f"- {note}")
     return 0
 
 
@@ -95,7 +113,7 @@ def _effect_row(name: str, effect: Any) -> list[Any]:
 def _report(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
-    store = results.open(arguments.results)
+    store = open_store(arguments.results)
     out = (
         Path(arguments.out)
         if arguments.out

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinfonce.cli.common import DEFAULT_RESULTS, add_command, show_progress
+from clinfonce.cli.common import DEFAULT_RESULTS, add_command, open_store, show_progress
 
 if TYPE_CHECKING:
     from clinfonce.config import SweepSpec
@@ -104,7 +104,7 @@ def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
     """Print what came out of a sweep, and what to type next."""
     from clinfonce import results
 
-    store = results.open(arguments.results)
+    store = open_store(arguments.results)
     summary = store.sql(_summary_query(sweep))
     results.write_table(summary, "json" if arguments.json else "table", sys.stdout)
     if not arguments.json:

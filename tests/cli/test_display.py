@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from clinfonce.cli.display import SweepDisplay
+from clinfonce.cli.display import SweepDisplay, write_rows
 
 ROW = {"trial_id": "a", "name": "InfoNCE", "seed": 1, "status": "complete"}
 ROW |= {"val_knn": 0.9, "epochs_run": 4}
@@ -87,3 +87,42 @@ def test_rows_of_an_earlier_run_are_counted_and_not_listed():
     (line,) = stream.getvalue().splitlines()
     assert line.startswith("[2/2]")
     assert "best 90.0%" in line
+
+
+HOSTILE = "\x1b[2J\x1b]0;gone\x07 [/red] \u202e"
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_names_reach_the_terminal_spelled_out(stream):
+    with SweepDisplay(stream, "val_knn") as display:
+        display.start(2)
+        display.say(HOSTILE)
+        display.epoch("b", HOSTILE, 2, 4, 0.5)
+        display.trial(ROW | {"name": HOSTILE}, earlier=False)
+        display.trial(ROW | {"status": "failed", "error": HOSTILE}, earlier=False)
+    shown = stream.getvalue()
+    assert "\x1b[2J" not in shown
+    assert "\x07" not in shown
+    assert "\u202e" not in shown
+    assert r"\x1b[2J\x1b]0;gone\x07 [/red] \u202e" in shown
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_table_fits_the_terminal_and_breaks_no_number(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = ["clustering", *(f"quantity {i}" for i in range(11))]
+    numbers = [0.123456 * i for i in range(11)]
+    stream = Terminal()
+    write_rows(stream, names, [["attributes(loop, even, round)", *numbers]])
+    shown = stream.getvalue()
+    assert max(map(len, shown.splitlines())) <= width
+    assert {f"{number:.4g}" for number in numbers} <= set(shown.split())
+
+
+def test_a_table_in_a_file_has_a_line_a_row():
+    stream = io.StringIO()
+    write_rows(stream, ["name", "value"], [["a" * 300, 1.5], ["b", None]])
+    assert [line.split() for line in stream.getvalue().split("\n")[3:5]] == [
+        ["a" * 300, "1.5"],
+        ["b"],
+    ]

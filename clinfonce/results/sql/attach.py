@@ -44,11 +44,9 @@ def quoted(paths: Sequence[str]) -> str:
 def _parts(folder: Folder, table: str) -> tuple[list[str], Any]:
     """Paths of files for DuckDB itself, and all other rows as a data set; None where none are."""
     files = listing(folder, table)
-    direct = [
-        c for c in files.compacted if c.current and not c.keys & files.single and folder.local
-    ]
+    direct = [c for c in files.compacted if c.current and not c.hidden and folder.local]
     others = tuple(c for c in files.compacted if c not in direct)
     rest = None
     if files.single or others or not direct:
-        rest = scan_files(folder, table, Listing(files.single, others, frozenset()))
+        rest = scan_files(folder, table, Listing(files.single, others))
     return [folder.path(f"{table}/{c.name}") for c in direct], rest

@@ -1,23 +1,31 @@
 """SQL over a result store, read-only: DuckDB over the Parquet files, then locked down."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from clinfonce.errors import InputError
 from clinfonce.results.sql.attach import attach, quoted
+from clinfonce.results.sql.interruption import Interruptible
+from clinfonce.results.sql.plain import fetch
+from clinfonce.results.sql.statement import input_error, only_reading
 from clinfonce.results.store.store import Store
 
 _VIEWS = Path(__file__).with_name("views.sql")
 
 _TRIES = 10
+_RESULT = 4  # a result may take that part of what a query may
 
-# DESCRIBE, SHOW, SUMMARIZE, VALUES, FROM and WITH … SELECT parse as SELECT.
-_ALLOWED = "one SELECT, WITH, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement"
-_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?", re.IGNORECASE)
+_SETTINGS = (
+    "timezone = 'UTC'",
+    "enable_progress_bar = false",
+    "python_enable_replacements = false",  # a name is never a variable
+    "memory_limit = '50%'",
+    # Without a folder for what does not fit into the memory, SQL cannot read one either.
+    "temp_directory = ''",
+)
 
 
 class Results:
@@ -29,31 +37,46 @@ class Results:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._connection = _connect(store)
+        self._runs = Interruptible()
 
     def sql(self, query: str) -> Any:
-        """Run one reading statement.
+        """Run one reading statement; Ctrl-C ends it.
+
+        A query may use half of the memory there is and no disk; its result may take an eighth.
 
         Returns:
-            The rows as a pyarrow.Table.
+            The rows as a pyarrow.Table. Columns of one name are told apart by numbers (name,
+            name_1). What Arrow or Python has no value for is text in DuckDB's words: intervals,
+            infinite dates, integers of more than 38 digits; shorter ones are decimals.
 
         Raises:
-            InputError: the statement is malformed, is not one that only reads, or reaches beyond
-                the result tables.
+            InputError: the statement is malformed, is not one that only reads, reaches beyond the
+                result tables, or needs too much memory.
         """
-        statement = _only_reading(self._connection, query)
-        for _ in range(_TRIES - 1):
+        statement = only_reading(self._connection, query)
+        tries = _TRIES
+        while True:
             try:
-                return self._fetch(statement)
-            except duckdb.Error as error:
-                if not _file_vanished(error):
-                    raise _input_error(error) from error
+                return self._runs.run(lambda: self._fetch(statement), self._stop)
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                tries -= 1
+                if not (tries and _file_vanished(error)):
+                    raise input_error(error) from error
             # The store was compacted since its files were listed: list them again.
             self._connection = _connect(self.store)
-        return self._fetch(statement)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a query still runs that Ctrl-C was to end, in a step that cannot be stopped."""
+        return self._runs.is_busy
 
     def _fetch(self, statement: str) -> Any:
-        relation = self._connection.sql(statement)
-        return relation.to_arrow_table()
+        limit = "select parse_formatted_bytes(current_setting('memory_limit'))"
+        ((memory,),) = self._connection.sql(limit).fetchall()
+        return fetch(self._connection, statement, memory // _RESULT)
+
+    def _stop(self) -> None:
+        self._connection.interrupt()
 
 
 def open_results(path: str | os.PathLike[str] | Store) -> Results:
@@ -72,9 +95,8 @@ def open_results(path: str | os.PathLike[str] | Store) -> Results:
 
 def _connect(store: Store) -> Any:
     connection = duckdb.connect(":memory:")
-    connection.execute("set timezone = 'UTC'")
-    connection.execute("set enable_progress_bar = false")
-    connection.execute("set python_enable_replacements = false")  # a name is never a variable
+    for setting in _SETTINGS:
+        connection.execute(f"set {setting}")
     paths = attach(connection, store.folder)
     connection.execute(_VIEWS.read_text())
     # From here on a query can reach the tables above and nothing else: no file, no network.
@@ -82,39 +104,6 @@ def _connect(store: Store) -> Any:
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
-
-
-def _only_reading(connection: Any, query: str) -> str:
-    """The one statement of a query, if all it can do is read."""
-    statements = _parse(connection, query)
-    if len(statements) != 1:
-        raise InputError(f"the query holds {len(statements)} statements; allowed: {_ALLOWED}")
-    kind, text = statements[0]
-    if kind == duckdb.StatementType.EXPLAIN:
-        # EXPLAIN ANALYZE runs what it explains, so what it explains must only read too.
-        _only_reading(connection, _EXPLAIN.sub("", _without_comments(text), count=1))
-    elif kind != duckdb.StatementType.SELECT:
-        name = str(kind).rsplit(".", maxsplit=1)[-1]
-        raise InputError(f"{name} is not allowed here; allowed: {_ALLOWED}")
-    return str(text)
-
-
-def _parse(connection: Any, query: str) -> list[tuple[Any, str]]:
-    """The kind and the text of each statement."""
-    try:
-        return [(s.type, s.query) for s in connection.extract_statements(query)]
-    except duckdb.Error as error:
-        raise _input_error(error) from error
-    except ValueError as error:  # a kind of statement that the Python package does not know
-        raise InputError(f"this statement is not allowed here; allowed: {_ALLOWED}") from error
-
-
-def _without_comments(query: str) -> str:
-    return re.sub(r"\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/)+", "", query, flags=re.DOTALL)
-
-
-def _input_error(error: Exception) -> InputError:
-    return InputError(str(error).strip().splitlines()[0])
 
 
 def _file_vanished(error: Exception) -> bool:

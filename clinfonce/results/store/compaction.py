@@ -16,16 +16,9 @@ from uuid import uuid4
 import pyarrow.compute as pc
 
 from clinfonce.files import Folder
+from clinfonce.results.store.inspection import COMPACTED, SUFFIX, key_of
 from clinfonce.results.store.parquet import parquet_bytes
-from clinfonce.results.store.scan import (
-    COMPACTED,
-    SUFFIX,
-    Listing,
-    key_of,
-    listing,
-    mark_compacted,
-    scan_files,
-)
+from clinfonce.results.store.scan import Listing, listing, mark_compacted, scan_files
 from clinfonce.results.store.schema import TABLES
 
 # Compacted files are gathered again once there are this many, so that rows are copied rarely.
@@ -76,18 +69,18 @@ def compact(folder: Folder, *, everything: bool) -> None:
         # A key must not end up in two compacted files.
         old = tuple(c for c in files.compacted if all_of_them or c.keys & single)
         if len(single) + len(old) > 1:
-            _gather(folder, table, Listing(frozenset(single), old, frozenset()))
+            _gather(folder, table, Listing(frozenset(single), old))
 
 
 def drop(folder: Folder, table: str, keys: set[str]) -> None:
     """Remove the rows of keys, from single files and compacted ones; the caller holds the lock."""
     files = listing(folder, table)
     for compacted in files.compacted:
-        left = compacted.keys - keys
+        left = compacted.keys - compacted.hidden - keys
         if not left:
             _delete(folder, table, {compacted.name})
-        elif left != compacted.keys:
-            rows = scan_files(folder, table, Listing(frozenset(), (compacted,), frozenset()))
+        elif compacted.keys & keys:
+            rows = scan_files(folder, table, Listing(frozenset(), (compacted,)))
             kept = rows.to_table(filter=pc.field(key_of(table)).isin(sorted(left)))
             _write(folder, table, kept, left, [compacted.name])
     # A compacted row hides behind its single file, so the single files go last.
@@ -106,8 +99,8 @@ def _write(
     """Write the rows of keys as one compacted file, then delete the files that it replaces."""
     order = [(name, "ascending") for name in (key_of(table), "epoch") if name in rows.schema.names]
     rows = mark_compacted(rows.sort_by(order), sorted(keys), replaces)
-    name = f"{table}/{COMPACTED}{uuid4().hex}{SUFFIX}"
-    folder.write(name, parquet_bytes(rows, small=False))
+    name = f"{table}/{COMPACTED}{uuid4().hex}"
+    folder.write(name + SUFFIX, parquet_bytes(rows, small=False, name=name))
     _delete(folder, table, set(replaces))
 
 

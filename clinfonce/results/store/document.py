@@ -29,6 +29,11 @@ A trial that ends leaves one file a table. When more than 64 lie loose, the next
 the next query, gathers them into few; this is safe while others write and read. In an object store
 it does not happen by itself: there `Store.compact()` may be called by one process at a time.
 
+Each file carries a digest of its content and what it was written as, which are checked when it is
+read: a damaged file is named and nothing is read until it is restored or removed, and a copy under
+another name, or a Parquet file of something else, counts for nothing and is named on stderr. Files
+of versions before the digests are read as they are.
+
 This file is written from `clinfonce/results/store/schema.py` by
 `python -m clinfonce.results.store.document`.
 """

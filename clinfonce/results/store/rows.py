@@ -34,9 +34,14 @@ def check_key(name: str, key: str) -> str:
     Raises:
         ValueError: it cannot.
     """
-    if not _FILE_NAME.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"{name} {key!r}: allowed are letters, digits and . _ = -, at most 121")
     return key
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a key, and so a file's name."""
+    return _FILE_NAME.fullmatch(text) is not None
 
 
 def _array(table: str, column: Column, values: list[Any]) -> Any:

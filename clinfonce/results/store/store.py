@@ -14,11 +14,13 @@ files they are gathered into few, `_compacted-….parquet` beside them.
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from clinfonce.errors import InputError, StorageError
 from clinfonce.files import Folder
 from clinfonce.results.store.compaction import compact, drop, exclusive, shared
+from clinfonce.results.store.inspection import SUFFIX
 from clinfonce.results.store.parquet import parquet_bytes
 from clinfonce.results.store.rows import check_key, to_table
 from clinfonce.results.store.scan import listing, patiently, rows_of, scan
@@ -107,7 +109,7 @@ class Store:
             if clustering is not None:
                 self._write_clustering(clustering)
             for table, rows in tables.items():  # trials last
-                self.folder.write(f"{table}/{trial_id}.parquet", parquet_bytes(rows))
+                self._write(f"{table}/{trial_id}", rows)
         self.gather_loose()
 
     def gather_loose(self) -> None:
@@ -156,6 +158,15 @@ class Store:
         """The keys of all trials that have ended; reads no trial."""
         return patiently(self.folder, lambda: listing(self.folder, "trials").keys)
 
+    def strangers(self) -> list[str]:
+        """The paths of Parquet files among the rows that count for nothing, such as copies."""
+        found = [
+            f"{self.folder.path(table)}/{name}"
+            for table in TABLES
+            for name in patiently(self.folder, partial(listing, self.folder, table)).strangers
+        ]
+        return sorted(found)
+
     def remove(self, trial_ids: Iterable[str]) -> None:
         """Remove trials and their epochs, so that they run again; unknown ones are passed over."""
         keys = {check_key("trial_id", trial_id) for trial_id in trial_ids}
@@ -174,15 +185,18 @@ class Store:
         if key not in self._clusterings:
             self._clusterings |= listing(self.folder, "clusterings").keys
         if key not in self._clusterings:
-            self.folder.write(f"clusterings/{key}.parquet", parquet_bytes(rows))
+            self._write(f"clusterings/{key}", rows)
             self._clusterings.add(key)
+
+    def _write(self, name: str, rows: Any) -> None:
+        self.folder.write(f"{name}{SUFFIX}", parquet_bytes(rows, name=name))
 
 
 def _check_marker(content: bytes, path: str) -> None:
     try:
         marker = json.loads(content)
         name, version = marker["format"], int(marker["version"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}/{_MARKER} is damaged: {content[:80]!r}") from error
     if name != _FORMAT:
         raise InputError(f"{path}/{_MARKER}: format {name!r} is not {_FORMAT!r}")

@@ -31,12 +31,12 @@ def check_sweep(home: str | os.PathLike[str], name: str, specification: Mapping[
     the trials it would have proposed itself.
 
     Raises:
-        InputError: the store holds the sweep with another specification.
+        InputError: the store holds the sweep with another specification, or the note is damaged.
     """
     file = _note(home, name)
     if not file.exists():
         return False
-    before = _with_defaults(json.loads(file.read()))
+    before = _with_defaults(_read(file))
     if differences := list(_differences(before, json.loads(json.dumps(specification)))):
         raise InputError(
             f"{os.fspath(home)} holds sweep {name} with another specification: "
@@ -48,6 +48,19 @@ def check_sweep(home: str | os.PathLike[str], name: str, specification: Mapping[
 
 def _note(home: str | os.PathLike[str], name: str) -> File:
     return Folder.at(home).file(f"sweeps/{name}.json")
+
+
+def _read(note: File) -> dict[str, Any]:
+    try:
+        noted = json.loads(note.read())
+    except (ValueError, RecursionError):
+        noted = None
+    if not isinstance(noted, dict):
+        raise InputError(
+            f"{note} is damaged: it is no specification. Restore it, or forget the rows of the "
+            "sweep with --fresh"
+        )
+    return noted
 
 
 def _with_defaults(specification: dict[str, Any]) -> dict[str, Any]:

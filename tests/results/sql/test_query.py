@@ -1,13 +1,19 @@
 import math
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from clinfonce.errors import InputError
 from clinfonce.results import Results, Store
 from clinfonce.results import open as open_results
+from clinfonce.results.sql import query as query_module
 from clinfonce.results.store.schema import TABLES
 from tests.results.example_store import write_example
 from tests.results.store.test_store import rows
@@ -43,6 +49,13 @@ def test_an_empty_store_has_empty_views(tmp_path: Path, view: str) -> None:
         "from best",
         "values (1)",
         "-- why\nselect 1;",
+        "explain/**/select 1",
+        "explain -- what\n analyze /* /* nested */ */ select 'explain ü', 1",
+        "EXPLAIN(FORMAT JSON)SELECT 1",
+        "explain (analyze, format json) from trials",
+        "/*a*/explain/*b*/(select 1)",
+        "explain describe trials",
+        "explain with recursive t(n) as (select 1) select * from t",
     ],
 )
 def test_reading_is_allowed(results: Results, query: str) -> None:
@@ -76,6 +89,28 @@ def test_reading_is_allowed(results: Results, query: str) -> None:
         "explain analyze create table x as select 1",
         "explain analyze copy trials to '{tmp}/stolen.csv'",
         "/* hm */ explain /* hm */ analyze copy trials to '{tmp}/stolen.csv'",
+        "explain/**/analyze/**/create table x as select 1",
+        "explain (analyze) insert into trials select * from trials",
+        "explain copy (select 1) to '{tmp}/stolen.csv'",
+        "explain explain select 1",
+        "explain analyze",
+        "explain",
+        "explain 'select 1'",
+        "explain/*",
+        "select * from enable_logging(storage = 'file', storage_path = '{tmp}/log')",
+        "select * from enable_profiling(save_location = '{tmp}/profile')",
+        "select * from query('create table x as select 1')",
+        "select * from json_execute_serialized_sql('{{}}')",
+        "select * from read_blob('store.json')",
+        "select * from parquet_metadata('trials/*.parquet')",
+        "select * from read_duckdb('{tmp}/x.db')",
+        "select * from sniff_csv('/etc/passwd')",
+        "from '/dev/stdin'",
+        "set memory_limit = '1TB'",
+        "set variable x = 1",
+        "begin",
+        "checkpoint",
+        "vacuum",
         "select 1; select 2",
         "select * from query('copy trials to ''{tmp}/stolen.csv''')",
     ],
@@ -98,11 +133,123 @@ def test_nothing_but_reading_the_tables_is_allowed(
         ("select * from nope", "nope does not exist"),
         ("", "0 statements"),
         ("-- nothing", "0 statements"),
+        ("select '\udcff'", "not UTF-8"),
+        ("select \0 1", "syntax error"),
+        ("select " + "(" * 50_000, "more than 500 signs"),
+        ("select " + "+/**/-\n" * 5_000, "more than 500 signs"),
+        ("select " + "a, " * 400_000, "1,200,007 characters"),
+        ("select " + "abs(" * 2000 + "1" + ")" * 2000, "more than 500 signs"),
+        ("select " + "not " * 2000 + "true", "depth limit"),
+        ("select 'x'::int", "Could not convert string 'x'"),
+        ("select i / 0, 'x' || i::int from range(9) t(i) where error('no')", "no"),
+        ("select $1", "parameter"),
+        ("select " + "a" * 5000, "…$"),
     ],
 )
 def test_a_malformed_query_is_a_users_mistake(results: Results, query: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         results.sql(query)
+
+
+def test_nothing_of_the_working_folder_can_be_read(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where DuckDB would put what does not fit into the memory."""
+    monkeypatch.chdir(tmp_path)
+    for folder in (".tmp", "duckdb_temp", "."):
+        Path(folder).mkdir(exist_ok=True)
+        Path(folder, "secret").write_text("secret")
+        for table in (f"read_text('{folder}/secret')", f"glob('{folder}/*')", f"'{folder}/secret'"):
+            with pytest.raises(InputError):
+                results.sql(f"select * from {table}")
+
+
+def test_no_query_reaches_native_code(results: Results) -> None:
+    """Functions that take an address would let a SELECT call what lies there."""
+    addresses = results.sql(
+        "select function_name from duckdb_functions() "
+        "where lower(parameter_types::varchar || return_type::varchar) like '%pointer%'"
+    )
+    assert addresses.to_pylist() == []
+    for function in ("arrow_scan", "arrow_scan_dumb", "python_arrow_scan", "pandas_scan"):
+        for arguments in ("", "1", "1, 2, 3", "'1'::bigint", "1::pointer, 2::pointer, 3::pointer"):
+            with pytest.raises(InputError):
+                results.sql(f"select * from {function}({arguments})")
+    with pytest.raises(InputError):
+        results.sql("select * from python_map_function((select 1))")
+
+
+def test_the_locks_of_the_connection_are_shut(results: Results) -> None:
+    """Each by itself, should what is parsed as a SELECT ever do more."""
+    connection = results._connection
+    for statement in (
+        "set enable_external_access = true",
+        "set allowed_directories = ['/']",
+        "set allowed_paths = ['/etc/passwd']",
+        "set temp_directory = '/tmp'",
+        "set memory_limit = '1TB'",
+        "set python_enable_replacements = true",
+        "reset lock_configuration",
+        "load httpfs",
+        "install httpfs",
+        "attach '/tmp/clinfonce-test.db'",
+        "copy trials to '/tmp/clinfonce-test.csv'",
+    ):
+        with pytest.raises(duckdb.Error, match=r"lock|disabled|cannot|Cannot"):
+            connection.execute(statement)
+    assert results.sql("select current_setting('temp_directory') d").to_pylist() == [{"d": ""}]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select count(*) from range(1_000_000_000) a, range(1_000_000_000) b",
+        "with recursive t(n) as (select 1 union all select n + 1 from t) select max(n) from t",
+        "select * from range(1_000_000_000_000) order by random()",
+        "select sleep_ms(1_000_000)",
+        "select i, sleep_ms(1) from range(1_000_000_000) t(i)",
+    ],
+)
+def test_ctrl_c_ends_a_query_and_the_next_one_runs(results: Results, query: str) -> None:
+    def press() -> None:
+        while not results.is_busy:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    with pytest.raises(KeyboardInterrupt):
+        results.sql(query)
+    presser.join()
+    while results.is_busy:  # on a busy machine
+        time.sleep(0.1)
+    assert results.sql("select 1 as one").to_pylist() == [{"one": 1}]
+
+
+def test_a_query_that_needs_too_much_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    less = [s for s in query_module._SETTINGS if "memory" not in s] + ["memory_limit = '200MB'"]
+    monkeypatch.setattr(query_module, "_SETTINGS", less)
+    found = open_results(Store.create(tmp_path))
+    with pytest.raises(InputError, match="Out of Memory"):
+        found.sql("select md5(i::varchar) m from range(100_000_000) t(i) order by m")
+    with pytest.raises(InputError, match="the result takes more than"):
+        found.sql("select * from range(100_000_000)")
+    assert found.sql("select 1").num_rows == 1
+
+
+def test_a_query_may_use_half_of_the_memory_and_no_disk(results: Results) -> None:
+    ((limit, temporary),) = [
+        row.values()
+        for row in results.sql(
+            "select parse_formatted_bytes(current_setting('memory_limit')) as limit, "
+            "current_setting('temp_directory') as d"
+        ).to_pylist()
+    ]
+    all_of_it = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert limit <= 0.51 * all_of_it
+    assert temporary == ""
 
 
 def test_a_name_is_never_a_python_variable(results: Results) -> None:

@@ -85,6 +85,9 @@ def test_opening_nothing_says_what_to_do(tmp_path: Path) -> None:
         ("{", "damaged"),
         ("[]", "damaged"),
         ('{"format": "clinfonce-results"}', "damaged"),
+        ('{"format": "clinfonce-results", "version": Infinity}', "damaged"),
+        ("[" * 100_000, "damaged"),
+        ("\0\ufffd", "damaged"),
     ],
 )
 def test_a_marker_that_is_not_ours(tmp_path: Path, marker: str, message: str) -> None:

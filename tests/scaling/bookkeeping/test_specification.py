@@ -53,3 +53,15 @@ def test_a_note_from_before_a_field_existed_means_its_default(tmp_path):
     enter(tmp_path)
     with pytest.raises(InputError, match=r"search\.seeds was 1, is 2"):
         enter(tmp_path, search={"trials": 3, "space": SPACE, "seeds": 2})
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage \xff", b"[1]", b"[" * 100_000, b'{"seeds": ['])
+def test_a_note_that_is_damaged_is_named_and_may_be_written_anew(tmp_path, content):
+    register_sweep(tmp_path, "s", {"seeds": [1]}, fresh=False)
+    note = tmp_path / "sweeps" / "s.json"
+    whole = note.read_bytes()
+    note.write_bytes(content)
+    with pytest.raises(InputError, match=r"sweeps/s\.json is damaged.*--fresh"):
+        register_sweep(tmp_path, "s", {"seeds": [1]}, fresh=False)
+    register_sweep(tmp_path, "s", {"seeds": [1]}, fresh=True)
+    assert note.read_bytes() == whole

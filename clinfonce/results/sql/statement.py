@@ -1,0 +1,79 @@
+"""Which SQL may be asked: one statement that only reads."""
+
+from typing import Any
+
+import duckdb
+
+from clinfonce.errors import InputError
+
+# DESCRIBE, SHOW, SUMMARIZE, VALUES, FROM and WITH … SELECT parse as SELECT.
+_ALLOWED = "one SELECT, WITH, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement"
+_LONGEST_EXPLAIN = 16  # words and signs before what is explained: explain (analyze, format json)
+_LONGEST_QUERY = 500_000  # characters
+_MOST_SIGNS = 500  # such as brackets in a row
+_LONGEST_MESSAGE = 400  # characters
+
+
+def only_reading(connection: Any, query: str) -> str:
+    """The one statement of a query, if all it can do is read.
+
+    Raises:
+        InputError: it is malformed, or something else.
+    """
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the query is not UTF-8: {query[: error.start]!a} is followed by "
+                         f"{query[error.start]!a}") from None  # fmt: skip
+    _check_length(query)
+    statements = _parse(connection, query)
+    if len(statements) != 1:
+        raise InputError(f"the query holds {len(statements)} statements; allowed: {_ALLOWED}")
+    kind, text = statements[0]
+    # EXPLAIN ANALYZE runs what it explains, so what it explains must only read too.
+    seen = _explained(connection, text) if kind == duckdb.StatementType.EXPLAIN else kind
+    if seen != duckdb.StatementType.SELECT:
+        name = str(seen).rsplit(".", maxsplit=1)[-1]
+        raise InputError(f"{name} is not allowed here; allowed: {_ALLOWED}")
+    return text
+
+
+def _check_length(query: str) -> None:
+    """Refuse what DuckDB would parse for hours, deaf to Ctrl-C: its time grows with the square."""
+    if len(query) > _LONGEST_QUERY:
+        raise InputError(f"the query has {len(query):,} characters; at most {_LONGEST_QUERY:,} go")
+    signs = 0
+    for _, kind in duckdb.tokenize(query):
+        if kind != duckdb.token_type.comment:
+            signs = signs + 1 if kind == duckdb.token_type.operator else 0
+        if signs > _MOST_SIGNS:
+            raise InputError(f"the query has more than {_MOST_SIGNS} signs without a word between")
+
+
+def input_error(error: Exception) -> InputError:
+    """What DuckDB says, in one line that is not too long."""
+    line = str(error).strip().split("\n")[0]
+    return InputError(line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]} …")
+
+
+def _parse(connection: Any, query: str) -> list[tuple[Any, str]]:
+    """The kind and the text of each statement."""
+    try:
+        return [(s.type, str(s.query)) for s in connection.extract_statements(query)]
+    except duckdb.Error as error:
+        raise input_error(error) from error
+    except ValueError as error:  # a kind of statement that the Python package does not know
+        raise InputError(f"this statement is not allowed here; allowed: {_ALLOWED}") from error
+
+
+def _explained(connection: Any, query: str) -> Any:
+    """The kind of statement that EXPLAIN explains: the first rest of it that is a statement."""
+    words = [at for at, kind in duckdb.tokenize(query) if kind != duckdb.token_type.comment]
+    for start in words[1:_LONGEST_EXPLAIN]:
+        try:
+            # Positions are in bytes.
+            ((kind, _),) = _parse(connection, query.encode()[start:].decode())
+        except (InputError, ValueError):
+            continue
+        return kind
+    return duckdb.StatementType.EXPLAIN

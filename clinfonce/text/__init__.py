@@ -1,0 +1,6 @@
+"""Text for people: what a name may do to a terminal, and tables that fit one."""
+
+from clinfonce.text.printable import one_line, printable, width_of
+from clinfonce.text.table import Table, wrap
+
+__all__ = ["Table", "one_line", "printable", "width_of", "wrap"]
