@@ -7,17 +7,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from clinfonce.config.base import Count, NonNegative, Positive, Spec
+from clinfonce.config.base import Count, Dimensions, Few, NonNegative, Positive, Seed, Several, Spec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.objective import ObjectiveSpec
+
+_MOST_NUMBERS = 2**28  # of one part of a network: a GiB
 
 
 class SamplerSpec(Spec):
     """Which images share a batch."""
 
-    batch_size: Annotated[int, Field(ge=2)] = 256  # images, each seen in two views
+    batch_size: Several = 256  # images, each seen in two views
     # Draw every cluster's images in groups of this size; absent = uniformly, whatever the clusters.
-    images_per_cluster: Annotated[int, Field(ge=2)] | None = None
+    images_per_cluster: Several | None = None
     # Images of a worker that pass the encoder at a time; absent: all. Memory instead of time.
     chunk: Count | None = None
 
@@ -27,7 +29,7 @@ class EncoderSpec(Spec):
 
     name: str = "small_cnn"
     stem: Literal["small", "large"] | None = None  # of a ResNet; absent: by the size of the images
-    width: Count | None = None  # filters of the first block of a small_cnn; absent: 32
+    width: Few | None = None  # filters of the first block of a small_cnn; absent: 32
 
     def description(self, *, channels: int, image_size: int) -> dict[str, Any]:
         """Arguments of `clinfonce.models.build_encoder`."""
@@ -37,9 +39,19 @@ class EncoderSpec(Spec):
 class HeadSpec(Spec):
     """The projection head: a perceptron between the encoder and the objective."""
 
-    hidden_dim: Count = 256
-    out_dim: Annotated[int, Field(ge=2)] = 64
-    layers: Count = 2
+    hidden_dim: Dimensions = 256
+    out_dim: Annotated[int, Field(ge=2, le=65_536)] = 64
+    layers: Few = 2
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        weights = self.hidden_dim * (self.hidden_dim * max(0, self.layers - 2) + self.out_dim)
+        if weights > _MOST_NUMBERS:
+            raise ValueError(
+                f"hidden_dim {self.hidden_dim}, out_dim {self.out_dim} and layers {self.layers} "
+                f"make {weights:,} weights; at most {_MOST_NUMBERS:,} are built"
+            )
+        return self
 
 
 class OptimizerSpec(Spec):
@@ -58,7 +70,7 @@ class EvaluationSpec(Spec):
 
     every: Count = 5  # epochs between two validation kNN accuracies
     neighbors: Count = 20
-    draws: Count = 20  # few-label draws that are averaged
+    draws: Few = 20  # few-label draws that are averaged
 
 
 class TrialSpec(Spec):
@@ -73,9 +85,9 @@ class TrialSpec(Spec):
     optimizer: OptimizerSpec = OptimizerSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     epochs: Count = 100
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     workers: Count = 1  # data-parallel processes; the batch is shared out among them
-    threads: Count = 1  # CPU threads a worker; sums are ordered by it, so it is part of the row
+    threads: Few = 1  # CPU threads a worker; sums are ordered by it, so it is part of the row
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"  # of the network; losses stay in float32
     compile: bool = False  # by torch.compile: minutes to start, then quicker steps on a GPU
@@ -87,6 +99,16 @@ class TrialSpec(Spec):
             raise ValueError(
                 f"objective soft_cl_infonce needs clustering.source attributes, not {source}: "
                 "two images attract as they agree in those"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _embeddings_can_be_kept(self) -> Self:
+        kept = self.objective.memory * self.head.out_dim
+        if kept > _MOST_NUMBERS:
+            raise ValueError(
+                f"objective.memory {self.objective.memory} of head.out_dim {self.head.out_dim} "
+                f"keeps {kept:,} numbers; at most {_MOST_NUMBERS:,} are kept"
             )
         return self
 
