@@ -38,7 +38,7 @@ WITHIN = {
              "registry"),
     "results": ("store", "sql", "analysis", "report"),
     "scaling": ("limits", "search", "connection", "bookkeeping", "execution", "cluster", "sweep"),
-    "trial": ("clusterings", "rows", "run", "single", "preview", "views"),
+    "trial": ("clusterings", "rows", "run", "storable", "single", "preview", "views"),
 }  # fmt: skip
 # … and only these rooms import these packages.
 ONLY = {"ray": {"scaling"}, "optuna": {"scaling", "results"}, "duckdb": {"results"},

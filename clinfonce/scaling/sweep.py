@@ -26,6 +26,7 @@ from clinfonce.scaling.execution.worker import RunTrial, Setting
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
+from clinfonce.trial.storable import check_storable
 
 
 def prepare_sweep(
@@ -45,7 +46,7 @@ def prepare_sweep(
     table = data.load(sweep.data.name, sweep.data.root)
     _check_metric(sweep)
     for trial in _always_run(sweep):
-        check_trial(trial, table)
+        check_storable(trial, table, check_trial(trial, table), experiment=sweep.name)
         if not joins_cluster():  # it will train here
             find_device(trial)
     store = Store.create(home)

@@ -11,6 +11,7 @@ from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
+from clinfonce.trial.storable import check_storable
 
 
 def pretrain(
@@ -35,7 +36,7 @@ def pretrain(
     """
     spec = experiment.trial
     table = data.load(experiment.data.name, experiment.data.root)
-    check_trial(spec, table)
+    check_storable(spec, table, check_trial(spec, table), experiment=experiment.name)
     find_device(spec)
     store = Store.create(home)
     identity = trial_id(experiment.name, spec, table.fingerprint)

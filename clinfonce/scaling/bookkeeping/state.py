@@ -29,6 +29,7 @@ from clinfonce.trial.rows import (
     describe_trial,
 )
 from clinfonce.trial.run import check_trial
+from clinfonce.trial.storable import storable_text
 
 _LOST_IN_A_ROW = 3  # trials whose process died, after which a sweep gives up
 
@@ -250,6 +251,7 @@ class SweepState:
         lost: bool = False,
     ) -> None:
         proposal = self._running.pop(identity)
+        error = None if error is None else storable_text(error)
         history = [epoch for _, epoch in sorted(self._history.pop(identity).items())]
         # Clusters of the encoder's own features are known to the trial alone, at its end.
         known = status != "failed" and not proposal.spec.clustering.alternates
