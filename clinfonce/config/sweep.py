@@ -56,6 +56,9 @@ class ResourceSpec(Spec):
     # Fewest workers that a data-parallel trial goes on with after machines were lost, each with a
     # larger share of the batch; absent: it waits until all its workers have room again.
     min_workers: Count | None = None
+    # How far trials step back behind other work of this machine, 0 (not at all) to 19; of a Ray
+    # that the sweep starts itself.
+    niceness: Annotated[int, Field(ge=0, le=19)] = 15
 
     @field_validator("gpus")
     @classmethod

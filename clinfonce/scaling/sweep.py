@@ -84,7 +84,9 @@ def run_sweep(
         if not state.is_over():
             with (
                 tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch,
-                ray_session(dashboard=_most_workers(sweep) > 1) as interruption,
+                ray_session(
+                    dashboard=_most_workers(sweep) > 1, niceness=sweep.resources.niceness
+                ) as interruption,
             ):
                 _run_trials(state, home, run, progress, interruption, Path(scratch))
     finally:

@@ -262,7 +262,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join), st.sampled_from([SWEEP, SEARCH, GRID, ""]))
 def test_any_text_is_a_specification_or_the_users_mistake(tmp_path_factory, text, before):
     path = tmp_path_factory.getbasetemp() / "any.yaml"
