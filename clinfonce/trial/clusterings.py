@@ -1,8 +1,9 @@
 """The clustering that a specification asks for, made of a table."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -39,7 +40,9 @@ def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
             )
         case "attributes":
             values = attributes(table, rows, names=spec.attributes, bins=spec.bins)
-            return clusterings.from_attributes(values, names=spec.attributes, top_k=spec.top_k)
+            made = clusterings.from_attributes(values, names=spec.attributes, top_k=spec.top_k)
+            _check_telling(made, values)
+            return made
         case "selected":
             return _selected(spec, table, rows)
         case "column":
@@ -60,6 +63,16 @@ def build_clustering(spec: ClusteringSpec, table: ImageTable) -> Clustering:
             )
         case "kmeans":
             return _kmeans(spec, table, rows)
+
+
+def _check_telling(made: Clustering, attributes: Mapping[str, NDArray[np.int64]]) -> None:
+    """Refuse attributes that would be in the clustering's name and change nothing."""
+    for name in cast(list[str], made.provenance["attributes"]):
+        if attributes[name].min() == attributes[name].max():
+            raise InputError(
+                f"attribute {name!r} has the same value in all training images, so it tells none "
+                "apart: leave it out, or take a smaller top_k"
+            )
 
 
 def labels_of(

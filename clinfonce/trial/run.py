@@ -137,6 +137,7 @@ def run_trial(
             attributes=_shared_attributes(spec, table, clustering),
             labels=labels_of(table, table.rows(TRAIN), partly=True),
         )
+        earlier = training.seconds  # of a run that was interrupted
         for epoch in training.epochs():
             due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
             if due and epoch.val_knn is None:
@@ -151,7 +152,7 @@ def run_trial(
         **describe_cost(spec, table, training.history),
         **accuracies,
         **describe_machine(device),
-        "seconds": time.perf_counter() - started,
+        "seconds": earlier + time.perf_counter() - started,
     }
     weights = {name: w.detach().cpu() for name, w in training.encoder.state_dict().items()}
     return TrialResult(

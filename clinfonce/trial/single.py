@@ -6,6 +6,7 @@ from collections.abc import Callable
 from clinfonce import data
 from clinfonce.config import ExperimentSpec, trial_id
 from clinfonce.models.saved import encoder_file, save_encoder
+from clinfonce.results.store.claim import claimed
 from clinfonce.results.store.store import Store
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
@@ -32,6 +33,7 @@ def pretrain(
 
     Raises:
         InputError: the trial does not fit data or machine, or the folder is no result store.
+        RunError: another process runs it.
         TrainingDivergedError: the loss is no longer finite.
     """
     spec = experiment.trial
@@ -40,14 +42,16 @@ def pretrain(
     find_device(spec)
     store = Store.create(home)
     identity = trial_id(experiment.name, spec, table.fingerprint)
-    if (row := store.finished().get(identity)) is not None:
-        return row
-    checkpoint = checkpoint_file(store.folder, experiment.name, identity)
-    result = run_trial(
-        spec, table, experiment=experiment.name, on_epoch=on_epoch, checkpoint=checkpoint
-    )
-    save_encoder(encoder_file(store.folder, identity), result.encoder, result.encoder_description)
-    trial = {**result.trial, "number": 0, "role": "single", "name": experiment.name}
-    store.write_trial(trial, result.epochs, result.clustering)
-    checkpoint.remove()
+    with claimed(store.folder, experiment.name):
+        if (row := store.finished().get(identity)) is not None:
+            return row
+        checkpoint = checkpoint_file(store.folder, experiment.name, identity)
+        result = run_trial(
+            spec, table, experiment=experiment.name, on_epoch=on_epoch, checkpoint=checkpoint
+        )
+        encoder = encoder_file(store.folder, identity)
+        save_encoder(encoder, result.encoder, result.encoder_description)
+        trial = {**result.trial, "number": 0, "role": "single", "name": experiment.name}
+        store.write_trial(trial, result.epochs, result.clustering)
+        checkpoint.remove()
     return trial

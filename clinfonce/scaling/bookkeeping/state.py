@@ -65,7 +65,8 @@ class SweepState:
         self, sweep: SweepSpec, table: ImageTable, store: Store, progress: Progress
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
-        names = tuple(attributes(table, table.rows(TRAIN)))
+        codes = attributes(table, table.rows(TRAIN))
+        names = tuple(name for name, values in codes.items() if values.min() < values.max())
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
