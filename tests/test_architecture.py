@@ -44,8 +44,8 @@ WITHIN = {
     "text": ("printable", "table"),
     "results": ("store", "sql", "analysis", "report"),
     "scaling": ("limits", "search", "connection", "bookkeeping", "execution", "cluster", "sweep"),
-    "trial": ("clusterings", "rows", "start", "probing", "run", "single", "preview", "views",
-              "embedding"),
+    "trial": ("clusterings", "rows", "start", "probing", "run", "storable", "single", "preview",
+              "views", "embedding"),
 }  # fmt: skip
 # … and only these rooms import these packages.
 ONLY = {"ray": {"scaling"}, "optuna": {"scaling", "results"}, "duckdb": {"results"},

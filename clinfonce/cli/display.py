@@ -8,6 +8,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from clinfonce.cli.pace import Pace
 from clinfonce.text import Table, one_line, printable
 
 Row = Mapping[str, Any]
@@ -28,8 +29,8 @@ class SweepDisplay:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._metric, self._every = metric, every
         self._running: dict[str, str] = {}  # trial_id → how far it is, the last heard of last
-        self._total = self._done = self._earlier = 0
-        self._began = self._told = time.monotonic()
+        self._total = self._done = 0
+        self._pace, self._told = Pace(), time.monotonic()
         self._best: tuple[float, str] | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -56,12 +57,13 @@ class SweepDisplay:
 
     def start(self, total: int) -> None:
         """The sweep begins."""
-        self._total, self._began = total, time.monotonic()
+        self._total = total
         self._bar.update(self._task, description="sweep", total=total)
 
     def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """A running trial has a new validation accuracy."""
-        text = f"{one_line(name)}: epoch {epoch}/{epochs}, {accuracy:.1%}"
+        """A running trial has a new validation accuracy, of kNN."""
+        self._pace.epoch(trial_id, epoch / epochs)
+        text = f"{one_line(name)}: epoch {epoch}/{epochs}, kNN {accuracy:.1%}"
         self._bar.update(self._task, note=f"{self._note()} · {text}")
         self._running.pop(trial_id, None)
         self._running[trial_id] = text
@@ -72,7 +74,8 @@ class SweepDisplay:
         """A trial has ended, perhaps in an earlier run of the sweep."""
         self._running.pop(row["trial_id"], None)
         self._done += 1
-        self._earlier += earlier
+        if not earlier:
+            self._pace.end(row["trial_id"])
         value = row[self._metric] if row["status"] == "complete" else None
         if value is not None and (self._best is None or value > self._best[0]):
             self._best = value, one_line(str(row["name"]))
@@ -92,24 +95,23 @@ class SweepDisplay:
             case "failed":
                 return f"{name} failed: {row['error']}"
             case "stopped":
-                return f"{name} stopped at epoch {row['epochs_run']} with {row['val_knn']:.1%}"
+                return f"{name} stopped at epoch {row['epochs_run']}, kNN {row['val_knn']:.1%}"
             case _:
                 value = row[self._metric]
-                return f"{name} ended" if value is None else f"{name} reached {value:.1%}"
+                return f"{name} ended" if value is None else f"{name} reached {self._value(value)}"
 
     def _note(self) -> str:
         parts = []
         if self._best is not None:
-            parts.append(f"best {self._best[0]:.1%} ({self._best[1]})")
-        if left := self._seconds_left():
+            parts.append(f"best {self._value(self._best[0])} ({self._best[1]})")
+        if left := self._pace.left(self._total - self._done):
             parts.append(f"{_duration(left)} left")
         return "".join(f" · {part}" for part in parts)
 
-    def _seconds_left(self) -> float | None:
-        run = self._done - self._earlier
-        if not run or self._done == self._total:
-            return None
-        return (time.monotonic() - self._began) / run * (self._total - self._done)
+    def _value(self, value: float) -> str:
+        """A value of the metric with its name: what running trials reach is always kNN's."""
+        name = "kNN" if self._metric == "val_knn" else self._metric.removeprefix("val_")
+        return f"{name} {value:.1%}"
 
 
 class PackingDisplay:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from clinfonce.config.base import Count, Names, Spec
+from clinfonce.config.base import Amount, Count, Names, Seed, Several, SeveralOfThem, Spec
 
 # What each source of clusters needs and takes beside `source`.
 _SOURCE_FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -24,7 +24,6 @@ _Source: TypeAlias = Literal[
     "instances", "labels", "attributes", "selected", "column", "tags", "hierarchy", "synthetic",
     "kmeans",
 ]  # fmt: skip
-_K: TypeAlias = Annotated[int, Field(ge=2)]
 
 
 class ClusteringSpec(Spec):
@@ -33,13 +32,13 @@ class ClusteringSpec(Spec):
     source: _Source
     attributes: Names | None = None  # an explicit subset …
     top_k: Count | None = None  # … or the k attributes of highest entropy
-    bins: Annotated[int, Field(ge=2)] = 2  # quantile bins of a numeric attribute
+    bins: Annotated[int, Field(ge=2, le=10_000)] = 2  # quantile bins of a numeric attribute
     fraction: Annotated[float, Field(gt=0, le=1)] = 0.1  # of the labels, to select attributes by
     column: str | None = None
     by: Literal["set", "commonest", "kmeans"] = "set"  # how images with tags are put together
-    level: Annotated[int, Field(ge=0)] | None = None  # of a hierarchy or a synthetic family
+    level: Amount | None = None  # of a hierarchy or a synthetic family
     family: Literal["merged", "split", "permuted"] | None = None  # of a synthetic clustering
-    n_clusters: _K | Annotated[tuple[_K, ...], Field(strict=False, min_length=1)] | None = None
+    n_clusters: Several | SeveralOfThem | None = None
     # What k-means sees: pixels; the features of the trial's own pretrained encoder, or those of
     # another (*.safetensors); or while training the features of the encoder or the embeddings of
     # the head themselves.
@@ -47,8 +46,8 @@ class ClusteringSpec(Spec):
         str, Field(pattern=r"^(pixels|pretrained|encoder|head|.+\.safetensors)$")
     ] = "pixels"
     every: Count = 1  # epochs between two clusterings of the encoder's own features
-    warmup: Annotated[int, Field(ge=0)] = 1  # epochs before the first, on instances
-    seed: int = 0  # of the clustering; the trial's own seed leaves it as it is
+    warmup: Amount = 1  # epochs before the first, on instances
+    seed: Seed = 0  # of the clustering; the trial's own seed leaves it as it is
 
     @model_validator(mode="after")
     def _fields_fit_the_source(self) -> Self:

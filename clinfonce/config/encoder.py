@@ -4,7 +4,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from clinfonce.config.base import Count, NonNegative, Positive, Spec
+from clinfonce.config.base import (
+    MOST_NUMBERS,
+    Amount,
+    Count,
+    Dimensions,
+    Few,
+    NonNegative,
+    Positive,
+    Spec,
+)
 
 RANDOM, PRETRAINED = "random", "pretrained"
 EMBEDDINGS = "embeddings"  # name of the encoder of data that have no images
@@ -23,15 +32,17 @@ class EncoderSpec(Spec):
     # embeddings: what another model made of the images, where a data set holds that alone.
     name: str = "small_cnn"
     stem: Literal["small", "large"] | None = None  # of a ResNet; absent: by the size of the images
-    width: Count | None = None  # filters of the first block of a small_cnn; absent: 32
-    image_size: Count | None = None  # pixels a side that it sees; absent: those of the images
+    width: Few | None = None  # filters of the first block of a small_cnn; absent: 32
+    image_size: Annotated[int, Field(ge=1, le=8192)] | None = (
+        None  # pixels a side that it sees; absent: those of the images
+    )
     # random; pretrained, as timm and torchvision have them; a file (.safetensors, .pth), or
     # trial:TRIAL_ID, an encoder of the result store.
     weights: Annotated[str, Field(min_length=1)] = RANDOM
     # Filled in when the weights are read: they are part of what a trial is. Given, it is checked.
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     train: Literal["all", "none"] | LastBlocks = "all"
-    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs in which the head alone learns
+    freeze_epochs: Amount = 0  # first epochs in which the head alone learns
     # Factor of the learning rate from each block to the one before it.
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     # Numbers that cached features are kept in: float16 takes half the room, to three digits.
@@ -97,9 +108,9 @@ class EncoderSpec(Spec):
 class AdapterSpec(Spec):
     """A small network on a frozen encoder's features, whose output is probed."""
 
-    hidden_dim: Count = 512
-    out_dim: Count = 512
-    layers: Annotated[int, Field(ge=1)] = 2  # linear layers; 1 = no hidden one
+    hidden_dim: Dimensions = 512
+    out_dim: Dimensions = 512
+    layers: Few = 2  # linear layers; 1 = no hidden one
     # What is probed: the frozen features and the adapter's output side by side, its output alone,
     # or their sum.
     output: Literal["join", "replace", "add"] = "join"
@@ -108,15 +119,35 @@ class AdapterSpec(Spec):
     noise: NonNegative = 0.5
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     # … drawn from the features of the image itself and of so many augmented copies.
-    views: Annotated[int, Field(ge=0)] = 0
+    views: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        check_size(self.hidden_dim, self.out_dim, self.layers)
+        return self
 
 
 class HeadSpec(Spec):
     """The projection head: a perceptron between the encoder and the objective."""
 
-    hidden_dim: Count = 256
-    out_dim: Annotated[int, Field(ge=2)] = 64
-    layers: Count = 2
+    hidden_dim: Dimensions = 256
+    out_dim: Annotated[int, Field(ge=2, le=65_536)] = 64
+    layers: Few = 2
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        check_size(self.hidden_dim, self.out_dim, self.layers)
+        return self
+
+
+def check_size(hidden_dim: int, out_dim: int, layers: int) -> None:
+    """Refuse a perceptron that no memory holds."""
+    weights = hidden_dim * (hidden_dim * max(0, layers - 2) + out_dim)
+    if weights > MOST_NUMBERS:
+        raise ValueError(
+            f"hidden_dim {hidden_dim}, out_dim {out_dim} and layers {layers} make {weights:,} "
+            f"weights; at most {MOST_NUMBERS:,} are built"
+        )
 
 
 class OptimizerSpec(Spec):

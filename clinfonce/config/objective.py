@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from clinfonce.config.base import Fraction, NonNegative, Positive, Spec
+from clinfonce.config.base import Amount, Fraction, NonNegative, Positive, SeveralOfThem, Spec
 
 # What an objective takes beside form and temperature, which those without them ignore.
 _OBJECTIVE_FIELDS: dict[str, frozenset[str]] = {
@@ -23,12 +23,10 @@ class ObjectiveSpec(Spec):
     form: Literal["out", "in", "sincere"] = "out"
     temperature: Positive = 0.2
     instance_weight: NonNegative = 0.0  # λ of an InfoNCE term, against the collapse of clusters
-    memory: Annotated[int, Field(ge=0)] = 0  # earlier embeddings that are contrasted with as well
+    memory: Amount = 0  # earlier embeddings that are contrasted with as well
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99  # of the network that fills the memory
     # Numbers of prototypes, found anew by k-means before each epoch.
-    prototypes: (
-        Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False, min_length=1)] | None
-    ) = None
+    prototypes: SeveralOfThem | None = None
     prototypes_after: Fraction = 0.1  # share of the epochs that pass before prototypes attract
 
     @model_validator(mode="after")

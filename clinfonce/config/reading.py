@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from clinfonce.config.base import PlacedError
 from clinfonce.config.cluster_file import RayClusterSpec
+from clinfonce.config.document import Place, read_values
 from clinfonce.config.specification import TrialSpec
 from clinfonce.config.sweep import ExperimentSpec, SweepSpec
 from clinfonce.errors import InputError
@@ -32,48 +32,15 @@ def read_ray_cluster(path: str | Path) -> tuple[RayClusterSpec, dict[str, Any]]:
     Raises:
         InputError: it names file, line and field.
     """
-    values, lines = _load(Path(path))
+    values, lines = read_values(Path(path), as_ray=True)
     return _validated(Path(path), RayClusterSpec, values, lines), values
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with the numbers people write (1e-3 is one) and without repeated keys."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)$"),
-    list("-+.0123456789"),
-)
-
-Place = tuple[str | int, ...]
 S = TypeVar("S", bound=BaseModel)
 
 
 def _read(path: Path, spec: type[S]) -> S:
-    return _validated(path, spec, *_load(path))
-
-
-def _load(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
-    """The values of a YAML file, and the line of each."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: cannot be read: {reason}") from None
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        lines = _lines(node, path)
-        values = loader.construct_document(node) if node is not None else None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"{path}:{line}: not YAML: {problem}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}:1: a specification is a mapping, got {_show(values)}")
-    return values, lines
+    return _validated(path, spec, *read_values(path))
 
 
 def _validated(
@@ -86,25 +53,6 @@ def _validated(
     place, problem = min(findings, key=lambda finding: _line_of(lines, finding[0]))
     field = ".".join(str(part) for part in place) or "specification"
     raise InputError(f"{path}:{_line_of(lines, place)}: {field}: {problem}")
-
-
-def _lines(node: yaml.Node | None, path: Path, place: Place = ()) -> dict[Place, int]:
-    """Map the place of every value to its line, 1-based; refuse repeated keys."""
-    if node is None:
-        return {}
-    lines = {place: node.start_mark.line + 1}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*place, str(key.value))
-            if inner in lines:
-                line = key.start_mark.line + 1
-                raise InputError(f"{path}:{line}: {key.value}: given twice")
-            lines |= _lines(value, path, inner)
-            lines[inner] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines |= _lines(value, path, (*place, index))
-    return lines
 
 
 def _line_of(lines: Mapping[Place, int], place: Sequence[str | int]) -> int:
@@ -135,7 +83,7 @@ def _explain(error: Mapping[str, Any], spec: type[BaseModel]) -> tuple[Place, st
         case "value_error":
             return place, str(context["error"])
         case _:
-            return place, f"{_rule(error)}, got {_show(error['input'])}"
+            return place, f"{_rule(error)}, got {_show(error['input'])}{_hint(error['input'])}"
 
 
 def _explain_placed(error: PlacedError) -> tuple[Place, str]:
@@ -151,19 +99,23 @@ def _unknown_field(name: str, known: Sequence[str]) -> str:
     return f"unknown field; {hint}allowed: {', '.join(known)}"
 
 
-_UNION_TAGS = frozenset({"choices", "range", "subset", "int", "float", "literal['all']"})
+_UNION_TAGS = frozenset(
+    {"choices", "range", "subset", "int", "constrained-int", "float", "literal['all']"}
+)
 
 
 def _rule(error: Mapping[str, Any]) -> str:
     text = str(error["msg"])
     for said, better in (
         ("Input should be", "must be"),
+        ("Keys should be strings", "the name of a field must be a text"),
         ("a valid ", "a "),
+        ("a boolean", "true or false"),
         ("a integer", "a whole number"),
         ("a int", "a whole number"),
         ("Tuple should have", "must have"),
         ("List should have", "must have"),
-        ("String should match", "must match"),
+        ("String should", "must"),
     ):
         text = text.replace(said, better)
     return text
@@ -183,6 +135,14 @@ def _fields(spec: type[BaseModel], place: Sequence[str | int]) -> list[str]:
     return list(spec.model_fields)
 
 
+def _hint(value: Any) -> str:
+    """What to say of a text that looks like a number."""
+    like_number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9][0-9_:.]*", value)
+    return ", a text: numbers are written as 10, -3, 0.5 or 1e-3" if like_number else ""
+
+
 def _show(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

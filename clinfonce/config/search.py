@@ -1,20 +1,21 @@
 """The part of a specification that says which configurations a sweep tries."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from clinfonce.config.base import Count, PlacedError, Spec
-from clinfonce.config.space import Space, check_space, grid
+from clinfonce.config.base import Amount, Count, Few, PlacedError, SmallSeed, Spec
+from clinfonce.config.space import LARGEST_GRID, Space, check_space, grid
 
 SEEDS_APART = 1000  # far from the seeds that confirm
-_LARGEST_GRID = 100_000
+
+Trials: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class SearchSpec(Spec):
     """Which configurations are tried."""
 
-    trials: Count | None = None  # configurations that are proposed; a grid knows itself
+    trials: Trials | None = None  # configurations that are proposed; a grid knows itself
     space: Annotated[Space, Field(min_length=1)]
     # What searched trials change in the sweep's `trial`.
     trial: dict[str, Any] = Field(default_factory=dict)
@@ -23,14 +24,14 @@ class SearchSpec(Spec):
     # Whether the first configurations are those that `clinfonce advise` ranks highest. It looks at
     # the labels of a tenth of the training images.
     seed_with: Literal["none", "advice"] = "none"
-    seed: Annotated[int, Field(ge=0)] = 0
-    seeds: Count = 1  # trials of a configuration, whose mean is maximised; their seeds are apart
+    seed: SmallSeed = 0
+    seeds: Few = 1  # trials of a configuration, whose mean is maximised; their seeds are apart
     # A proposal sees the results of all earlier ones but the last `window`: a fixed lag makes the
     # same sweep propose the same trials however fast each of them ends. At most this many
     # configurations run at a time, so raise it on a large Ray cluster. Samplers grid and random
     # without a scheduler look at no results, and take no notice of it.
     window: Count = 4
-    confirm: Annotated[int, Field(ge=0)] = 1  # best configurations that run again with `seeds`
+    confirm: Amount = 1  # best configurations that run again with `seeds`
 
     @model_validator(mode="after")
     def _space_makes_points(self) -> Self:
@@ -42,8 +43,10 @@ class SearchSpec(Spec):
         if self.trials is not None:
             problem = "sampler grid runs every point of the space: leave trials out"
             raise PlacedError(("search", "trials"), problem)
-        if (size := len(grid(self.space, limit=_LARGEST_GRID))) >= _LARGEST_GRID:
-            problem = f"a grid of {size:,} points or more: narrow it, or take sampler random"
+        if len(grid(self.space)) >= LARGEST_GRID:
+            problem = (
+                f"a grid of {LARGEST_GRID:,} points or more: narrow it, or take sampler random"
+            )
             raise PlacedError(("search", "space"), problem)
         return self
 
@@ -63,4 +66,5 @@ class SchedulerSpec(Spec):
 
     name: Literal["asha", "hyperband", "none"] = "none"
     grace_epochs: Count = 1  # no trial stops before
-    reduction_factor: Annotated[float, Field(gt=1)] = 2.0  # one in so many goes on at each rung
+    # One in so many goes on at each rung.
+    reduction_factor: Annotated[float, Field(ge=1.1, le=1000)] = 2.0

@@ -1,13 +1,17 @@
 """The space of a search: dotted fields of a trial, and the values that each may take."""
 
 import itertools
+import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from clinfonce.config.base import Names, PlacedError, Spec
+
+LARGEST_GRID = 100_000  # points
+_MOST_STEPS = 1e9  # of a range
 
 
 class _Dimension(Spec):
@@ -27,8 +31,8 @@ class _Dimension(Spec):
         raise NotImplementedError
 
     @property
-    def values(self) -> list[Any]:
-        """Every value.
+    def values(self) -> Iterable[Any]:
+        """Every value, made one after the other.
 
         Raises:
             ValueError: there is no end of them.
@@ -41,24 +45,36 @@ class Choices(_Dimension):
 
     choices: Annotated[list[Any], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _choices_differ(self) -> Self:
+        seen: dict[Any, Any] = {}
+        for choice in self.choices:
+            if (same := as_category(choice)) in seen:
+                raise ValueError(f"choices must differ, but {seen[same]!r} and {choice!r} do not")
+            seen[same] = choice
+        return self
+
     @property
     def ends(self) -> list[Any]:
         """All of them."""
         return self.choices
 
     @property
-    def values(self) -> list[Any]:
+    def values(self) -> Sequence[Any]:
         """All of them."""
         return self.choices
+
+
+_Number: TypeAlias = Annotated[int | float, Field(ge=-1e18, le=1e18)]
 
 
 class Range(_Dimension):
     """A number between two bounds, both included: whole where both are whole."""
 
-    low: int | float
-    high: int | float
+    low: _Number
+    high: _Number
     log: bool = False
-    step: int | float | None = None
+    step: _Number | None = None
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Self:
@@ -70,6 +86,8 @@ class Range(_Dimension):
             raise ValueError("a logarithmic range has no step")
         if self.step is not None and self.step <= 0:
             raise ValueError(f"step must be above 0, got {self.step}")
+        if self.step is not None and self.high / self.step - self.low / self.step > _MOST_STEPS:
+            raise ValueError(f"step {self.step} makes more than {_MOST_STEPS:,.0f} values")
         return self
 
     @property
@@ -83,13 +101,13 @@ class Range(_Dimension):
         return [self.low, self.high]
 
     @property
-    def values(self) -> list[Any]:
+    def values(self) -> Iterator[Any]:
         """From low to high by steps, of 1 in whole numbers."""
         if self.step is None and not self.is_whole:
             raise ValueError("sampler grid needs choices, whole numbers or a step")
         step = self.step or 1
         count = 1 + math.floor((self.high - self.low) / step + 1e-9)
-        return [self.low + number * step for number in range(count)]
+        return (self.low + number * step for number in range(count))
 
 
 class Subset(_Dimension):
@@ -103,12 +121,12 @@ class Subset(_Dimension):
         return [("any",) if self.subset == "all" else self.subset]
 
     @property
-    def values(self) -> list[Any]:
+    def values(self) -> Iterator[Any]:
         """Every part of the list but the empty one, small ones first."""
         if self.subset == "all":
             raise ValueError("sampler grid needs the names, such as {subset: [a, b]}")
         sizes = range(1, len(self.subset) + 1)
-        return [part for size in sizes for part in itertools.combinations(self.subset, size)]
+        return (part for size in sizes for part in itertools.combinations(self.subset, size))
 
 
 def _kind_of_dimension(value: Any) -> str | None:
@@ -126,6 +144,12 @@ Dimension: TypeAlias = Annotated[
     Discriminator(_kind_of_dimension),
 ]
 Space: TypeAlias = dict[str, Dimension]
+
+
+def as_category(choice: Any) -> Any:
+    """A value that Optuna can keep: lists and mappings as JSON."""
+    plain = choice is None or isinstance(choice, bool | int | float | str)
+    return choice if plain else json.dumps(choice, sort_keys=True)
 
 
 def walk(space: Space, choose: Callable[[str, Dimension], Any]) -> dict[str, Any]:
@@ -173,8 +197,8 @@ def points_to_try(space: Space) -> Iterator[dict[str, Any]]:
                 yield first | {path: end}
 
 
-def grid(space: Space, *, limit: int | None = None) -> list[dict[str, Any]]:
-    """Every point of a space, the last dimension changing first; no more than `limit` of them.
+def grid(space: Space) -> list[dict[str, Any]]:
+    """Every point of a space, the last dimension changing first, up to LARGEST_GRID of them.
 
     Raises:
         PlacedError: a dimension has no end of values.
@@ -182,7 +206,7 @@ def grid(space: Space, *, limit: int | None = None) -> list[dict[str, Any]]:
     points: list[dict[str, Any]] = [{}]
     for path, dimension in space.items():
         try:
-            values = dimension.values
+            values = list(itertools.islice(dimension.values, LARGEST_GRID))
         except ValueError as error:
             raise PlacedError(("search", "space", path), str(error)) from None
         extended = (
@@ -190,7 +214,7 @@ def grid(space: Space, *, limit: int | None = None) -> list[dict[str, Any]]:
             for point in points
             for value in (values if dimension.is_in(point) else [None])
         )
-        points = list(itertools.islice(extended, limit))
+        points = list(itertools.islice(extended, LARGEST_GRID))
     return points
 
 

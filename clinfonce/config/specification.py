@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from clinfonce.config.base import Count, Spec
+from clinfonce.config.base import MOST_NUMBERS, Amount, Count, Few, Seed, Several, Spec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.encoder import (
     EMBEDDINGS,
@@ -22,9 +22,9 @@ from clinfonce.config.objective import ObjectiveSpec
 class SamplerSpec(Spec):
     """Which images share a batch."""
 
-    batch_size: Annotated[int, Field(ge=2)] = 256  # images, each seen in two views
+    batch_size: Several = 256  # images, each seen in two views
     # Draw every cluster's images in groups of this size; absent = uniformly, whatever the clusters.
-    images_per_cluster: Annotated[int, Field(ge=2)] | None = None
+    images_per_cluster: Several | None = None
     # Images of a worker that pass the encoder at a time; absent: all. Memory instead of time.
     chunk: Count | None = None
 
@@ -34,7 +34,7 @@ class EvaluationSpec(Spec):
 
     every: Count = 5  # epochs between two validation kNN accuracies
     neighbors: Count = 20
-    draws: Count = 20  # few-label draws that are averaged
+    draws: Few = 20  # few-label draws that are averaged
 
 
 class TrialSpec(Spec):
@@ -49,10 +49,10 @@ class TrialSpec(Spec):
     head: HeadSpec = HeadSpec()
     optimizer: OptimizerSpec = OptimizerSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
-    epochs: Annotated[int, Field(ge=0)] = 100  # 0 probes the encoder as it is
-    seed: Annotated[int, Field(ge=0)] = 0
+    epochs: Amount = 100  # 0 probes the encoder as it is
+    seed: Seed = 0
     workers: Count = 1  # data-parallel processes; the batch is shared out among them
-    threads: Count = 1  # CPU threads a worker; sums are ordered by it, so it is part of the row
+    threads: Few = 1  # CPU threads a worker; sums are ordered by it, so it is part of the row
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"  # of the network; losses stay in float32
     compile: bool = False  # by torch.compile: minutes to start, then quicker steps on a GPU
@@ -101,6 +101,16 @@ class TrialSpec(Spec):
         if self.encoder.is_frozen:
             return "adapter"
         return "fine-tuning" if self.encoder.is_pretrained else "scratch"
+
+    @model_validator(mode="after")
+    def _embeddings_can_be_kept(self) -> Self:
+        kept = self.objective.memory * self.head.out_dim
+        if kept > MOST_NUMBERS:
+            raise ValueError(
+                f"objective.memory {self.objective.memory} of head.out_dim {self.head.out_dim} "
+                f"keeps {kept:,} numbers; at most {MOST_NUMBERS:,} are kept"
+            )
+        return self
 
     @model_validator(mode="after")
     def _clusters_are_made_in_time(self) -> Self:

@@ -1,17 +1,23 @@
 """The typed specifications of sweeps and single experiments: data, trials, seeds, search."""
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from clinfonce.config.base import Count, NonNegative, PlacedError, Positive, Spec
+from clinfonce.config.base import Amount, Count, Line, PlacedError, Seed, Spec
 from clinfonce.config.encoder import EMBEDDINGS, RANDOM
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.space import Subset, points_to_try
 from clinfonce.config.specification import TrialSpec, changed_values, set_field
+
+# Of grids that fixed trials choose from, of a space that are tried for faults.
+_MOST_POINTS = 10_000
+
+Seeds: TypeAlias = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=1000)]
 
 FROZEN = "frozen"  # name of the trial that probes a pretrained encoder as it is
 
@@ -19,14 +25,14 @@ FROZEN = "frozen"  # name of the trial that probes a pretrained encoder as it is
 class DataSpec(Spec):
     """Which data set."""
 
-    name: str
+    name: Line
     root: str | None = None
 
 
 class NamedTrial(Spec):
     """A trial that a sweep always runs: its name and what it changes in `trial`."""
 
-    name: str
+    name: Line
     trial: dict[str, Any]
     # Dotted field → values: the grid of them runs first with the seed of the sweep's `trial`, and
     # the point that is best by the sweep's metric then runs with the sweep's seeds.
@@ -38,21 +44,37 @@ class NamedTrial(Spec):
         grid = itertools.product(*self.choose.values())
         return [dict(zip(self.choose, values, strict=True)) for values in grid]
 
+    @property
+    def n_points(self) -> int:
+        """How many points the grid has."""
+        return math.prod(map(len, self.choose.values()))
+
 
 class ResourceSpec(Spec):
     """What one worker of a trial takes of a machine."""
 
-    cpus: Positive = 1.0
-    gpus: NonNegative | None = None  # absent: one GPU where the Ray cluster has any, else none
+    cpus: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0
+    # Absent: one GPU where the Ray cluster has any, else none.
+    gpus: Annotated[float, Field(ge=0, le=1e6)] | None = None
     # Fewest workers that a data-parallel trial goes on with after machines were lost, each with a
     # larger share of the batch; absent: it waits until all its workers have room again.
     min_workers: Count | None = None
+    # How far trials step back behind other work of this machine, 0 (not at all) to 19; of a Ray
+    # that the sweep starts itself.
+    niceness: Annotated[int, Field(ge=0, le=19)] = 15
+
+    @field_validator("gpus")
+    @classmethod
+    def _gpus_are_shared_or_whole(cls, gpus: float | None) -> float | None:
+        if gpus and (gpus < 0.001 or (gpus > 1 and gpus % 1)):
+            raise ValueError(f"{gpus} is neither 0, a share of a GPU (0.001 to 1) nor whole GPUs")
+        return gpus
 
 
 class ExperimentSpec(Spec):
     """One trial and its data."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     data: DataSpec
     trial: TrialSpec = TrialSpec()
 
@@ -60,7 +82,7 @@ class ExperimentSpec(Spec):
 class SweepSpec(ExperimentSpec):
     """Many trials on one data set."""
 
-    seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (1, 2, 3)
+    seeds: Seeds = (1, 2, 3)
     # What is maximised, a column of the table `trials` that was measured on the validation split.
     metric: str = "val_knn"
     fixed: list[NamedTrial] = Field(default_factory=list)
@@ -71,7 +93,7 @@ class SweepSpec(ExperimentSpec):
     # trial of its own.
     frozen: bool = True
     # Encoders of searched trials and of grids that are kept, those of the best by `metric`.
-    keep: Annotated[int, Field(ge=0)] = 10
+    keep: Amount = 10
 
     @classmethod
     def of_one_trial(cls, experiment: ExperimentSpec) -> Self:
@@ -102,6 +124,19 @@ class SweepSpec(ExperimentSpec):
                 "allowed are the columns of the table trials that start with val_"
             )
         return metric
+
+    @model_validator(mode="after")
+    def _grids_are_small(self) -> Self:
+        """All their points are looked at before anything runs."""
+        count = 0
+        for number, named in enumerate(self.fixed):
+            count += named.n_points
+            if count > _MOST_POINTS:
+                problem = (
+                    f"makes {count:,} trials to choose from; a sweep takes up to {_MOST_POINTS:,}"
+                )
+                raise PlacedError(("fixed", number, "choose"), problem)
+        return self
 
     @model_validator(mode="after")
     def _no_trial_names_its_seed(self) -> Self:
@@ -178,7 +213,10 @@ class SweepSpec(ExperimentSpec):
                 raise PlacedError(
                     ("search", "space", path), "a subset is for clustering.attributes alone"
                 )
-        for point in points_to_try(search.space):
+        for number, point in enumerate(points_to_try(search.space)):
+            if number >= _MOST_POINTS:
+                problem = f"more than {_MOST_POINTS:,} choices to look at, with their conditions"
+                raise PlacedError(("search", "space"), problem)
             try:
                 self.searched_trial(point, search.seed)
             except ValidationError as error:

@@ -14,6 +14,7 @@ from clinfonce.config import Fleet, SweepSpec, TrialSpec, read_fleet
 from clinfonce.data import ImageTable
 from clinfonce.errors import InputError, RunError, unknown_name
 from clinfonce.files import Folder
+from clinfonce.results.store.claim import claimed
 from clinfonce.results.store.schema import TABLES
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget_sweep, remove_checkpoints_of_stopped
@@ -34,6 +35,7 @@ from clinfonce.scaling.search.encoders import encoder_trials
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
+from clinfonce.trial.storable import check_storable
 
 
 def prepare_sweep(
@@ -49,6 +51,7 @@ def prepare_sweep(
     Raises:
         InputError: a trial that always runs does not fit data or machine, the folder is no
             result store, or it holds another sweep of this name.
+        RunError: another process runs the sweep that is to be forgotten.
     """
     table = data.load(sweep.data.name, sweep.data.root)
     _check_metric(sweep)
@@ -56,13 +59,16 @@ def prepare_sweep(
     for trial in encoder_trials(sweep):
         reader.settle(trial)
     for trial in _always_run(sweep):
-        check_trial(reader.settle(trial), table, Start(reader.by_digest))
+        settled = reader.settle(trial)
+        clustering = check_trial(settled, table, Start(reader.by_digest))
+        check_storable(settled, table, clustering, experiment=sweep.name)
         if not joins_cluster():  # it will train here
             find_device(trial)
     store = Store.create(home)
     reader.keep()
     if fresh:
-        forget_sweep(store, sweep.name)
+        with claimed(store.folder, sweep.name):
+            forget_sweep(store, sweep.name)
     register_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
     return table, store, reader
 
@@ -89,18 +95,36 @@ def run_sweep(
 
     Raises:
         InputError: the Ray cluster has no room for a trial.
-        RunError: processes died time and again; the same call goes on with their trials.
+        RunError: another process runs the sweep, or processes died time and again; the same call
+            goes on with their trials.
     """
-    reader = reader or WeightsReader(store.folder, table)
+    with claimed(store.folder, sweep.name):
+        reader = reader or WeightsReader(store.folder, table)
+        return _run_alone(sweep, table, store, home, progress, reader, run)
+
+
+def _run_alone(
+    sweep: SweepSpec,
+    table: ImageTable,
+    store: Store,
+    home: str | os.PathLike[str],
+    progress: Progress,
+    reader: WeightsReader,
+    run: RunTrial,
+) -> list[Row]:
     state = SweepState(sweep, table, store, progress, reader)
     progress.start(state.plan.size)
     try:
         if not state.is_over():
+            if line := _other_work(sweep.resources.niceness):
+                progress.say(line)
             trials = [reader.settle(trial) for trial in encoder_trials(sweep)]
             wanted = features_to_make(trials, table, state.start)
             with (
                 tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch,
-                ray_session(dashboard=_most_workers(sweep) > 1) as interruption,
+                ray_session(
+                    dashboard=_most_workers(sweep) > 1, niceness=sweep.resources.niceness
+                ) as interruption,
             ):
                 _run_trials(state, reader, wanted, home, run, interruption, Path(scratch))
     finally:
@@ -153,6 +177,17 @@ def _unused_room(sweep: SweepSpec, workers: int) -> str | None:
     return (
         f"There is room for {room} trials at a time, and search.window lets {sweep.search.window} "
         "searched configurations run: a larger one is quicker, and another search"
+    )
+
+
+def _other_work(niceness: int) -> str | None:
+    """What to say if trials would step back behind what else this machine has to do."""
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    if joins_cluster() or niceness == 0 or load < cpus / 2:
+        return None
+    return (
+        f"Other work keeps about {min(load, cpus):.1f} of {cpus} CPUs busy, and trials let it go "
+        f"first (niceness {niceness}): resources.niceness 0 shares evenly"
     )
 
 

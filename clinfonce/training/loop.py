@@ -124,6 +124,11 @@ class Pretraining:
         return self._alternation.result(self._clusters.cpu().numpy(), self._clustered_before)
 
     @property
+    def seconds(self) -> float:
+        """Of training so far, that before an interruption too."""
+        return sum(epoch.seconds for epoch in self.history) + self._position.sums.seconds
+
+    @property
     def steps(self) -> int:
         """Optimiser steps of the whole training."""
         return self.spec.epochs * self._sampler.batches_per_epoch

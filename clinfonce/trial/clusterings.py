@@ -1,9 +1,9 @@
 """The clustering that a specification asks for, made of a table."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import torch
@@ -52,7 +52,9 @@ def build_clustering(
             )
         case "attributes":
             values = attributes(table, rows, names=spec.attributes, bins=spec.bins)
-            return clusterings.from_attributes(values, names=spec.attributes, top_k=spec.top_k)
+            made = clusterings.from_attributes(values, names=spec.attributes, top_k=spec.top_k)
+            _check_telling(made, values)
+            return made
         case "selected":
             return _selected(spec, table, rows)
         case "column":
@@ -73,6 +75,16 @@ def build_clustering(
             )
         case "kmeans":
             return _kmeans(spec, table, rows, pretrained)
+
+
+def _check_telling(made: Clustering, attributes: Mapping[str, NDArray[np.int64]]) -> None:
+    """Refuse attributes that would be in the clustering's name and change nothing."""
+    for name in cast(list[str], made.provenance["attributes"]):
+        if attributes[name].min() == attributes[name].max():
+            raise InputError(
+                f"attribute {name!r} has the same value in all training images, so it tells none "
+                "apart: leave it out, or take a smaller top_k"
+            )
 
 
 def labels_of(

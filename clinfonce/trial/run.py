@@ -189,7 +189,7 @@ def run_trial(
         **describe_cost(spec, shape, outcome.history),
         **accuracies,
         **describe_machine(device),
-        "seconds": time.perf_counter() - started,
+        "seconds": outcome.earlier + time.perf_counter() - started,
     }
     return TrialResult(
         trial,
@@ -210,6 +210,7 @@ class _Outcome:
     history: list[Epoch] = field(default_factory=list)
     state: dict[str, Tensor] = field(default_factory=dict)
     adapter: dict[str, Any] | None = None  # how it is built
+    earlier: float = 0.0  # seconds of training in a run that was interrupted
 
 
 def _untrained(spec: TrialSpec, table: ImageTable, start: Start, device: torch.device) -> _Outcome:
@@ -251,7 +252,7 @@ def _trained(
         attributes=_shared_attributes(spec, table, clustering),
         labels=labels_of(table, rows, partly=True),
     )
-    encoder = training.encoder
+    encoder, earlier = training.encoder, training.seconds
     if adapter is None:
         encoded = encoder_of_images(encoder, table, device)
     else:
@@ -267,7 +268,9 @@ def _trained(
     prefix = "" if adapter is None else "adapter."
     state = {prefix + name: w for name, w in _on_the_cpu(encoder.state_dict()).items()}
     built = encoder.description if isinstance(encoder, Adapter) else None
-    return _Outcome(encoded, training.clustering or clustering, training.history, state, built)
+    return _Outcome(
+        encoded, training.clustering or clustering, training.history, state, built, earlier
+    )
 
 
 def _on_the_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:

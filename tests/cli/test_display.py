@@ -30,8 +30,10 @@ def test_plain_lines_where_there_is_no_terminal():
         display.trial(ROW | {"status": "failed", "error": "no memory"}, earlier=False)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("[1/3] InfoNCE (seed 1) reached 90.0% · best 90.0% (InfoNCE)")
-    assert "stopped at epoch 4 with 80.0%" in lines[1]
+    assert lines[0].startswith(
+        "[1/3] InfoNCE (seed 1) reached kNN 90.0% · best kNN 90.0% (InfoNCE)"
+    )
+    assert "stopped at epoch 4, kNN 80.0%" in lines[1]
     assert "failed: no memory" in lines[2]
 
 
@@ -43,8 +45,8 @@ def test_a_bar_with_the_best_so_far_on_a_terminal():
         display.epoch("b", "labels (seed 1)", 2, 4, 0.5)
     shown = stream.getvalue()
     assert "1/2" in shown
-    assert "best 90.0% (InfoNCE)" in shown
-    assert "labels (seed 1): epoch 2/4, 50.0%" in shown
+    assert "best kNN 90.0% (InfoNCE)" in shown
+    assert "labels (seed 1): epoch 2/4, kNN 50.0%" in shown
 
 
 def test_running_trials_are_told_now_and_then_where_there_is_no_terminal(monkeypatch):
@@ -62,11 +64,11 @@ def test_running_trials_are_told_now_and_then_where_there_is_no_terminal(monkeyp
         display.epoch("b", "labels (seed 1)", 5, 9, 0.7)
     lines = stream.getvalue().splitlines()
     assert lines[:2] == [
-        "labels (seed 1): epoch 1/9, 60.0% · InfoNCE (seed 1): epoch 2/9, 50.0%",
-        "labels (seed 1): epoch 3/9, 60.0% · InfoNCE (seed 1): epoch 4/9, 50.0%",
+        "labels (seed 1): epoch 1/9, kNN 60.0% · InfoNCE (seed 1): epoch 2/9, kNN 50.0%",
+        "labels (seed 1): epoch 3/9, kNN 60.0% · InfoNCE (seed 1): epoch 4/9, kNN 50.0%",
     ]
-    assert lines[2].startswith("[1/2] InfoNCE (seed 1) reached 90.0%")
-    assert lines[3:] == ["labels (seed 1): epoch 5/9, 70.0%"]
+    assert lines[2].startswith("[1/2] InfoNCE (seed 1) reached kNN 90.0%")
+    assert lines[3:] == ["labels (seed 1): epoch 5/9, kNN 70.0%"]
 
 
 def test_what_libraries_print_does_not_reach_the_terminal(capsys):
@@ -78,6 +80,14 @@ def test_what_libraries_print_does_not_reach_the_terminal(capsys):
     assert "noise" in capsys.readouterr().out
 
 
+def test_what_is_maximised_is_not_taken_for_what_running_trials_show():
+    stream = io.StringIO()
+    with SweepDisplay(stream, "val_linear_top1_5") as display:
+        display.start(2)
+        display.trial(ROW | {"val_linear_top1_5": 0.6}, earlier=False)
+    assert "reached linear_top1_5 60.0% · best linear_top1_5 60.0% (InfoNCE)" in stream.getvalue()
+
+
 def test_rows_of_an_earlier_run_are_counted_and_not_listed():
     stream = io.StringIO()
     with SweepDisplay(stream, "val_knn") as display:
@@ -86,7 +96,7 @@ def test_rows_of_an_earlier_run_are_counted_and_not_listed():
         display.trial(ROW | {"val_knn": 0.7}, earlier=False)
     (line,) = stream.getvalue().splitlines()
     assert line.startswith("[2/2]")
-    assert "best 90.0%" in line
+    assert "best kNN 90.0%" in line
 
 
 HOSTILE = "\x1b[2J\x1b]0;gone\x07 [/red] \u202e"

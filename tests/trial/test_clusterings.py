@@ -1,5 +1,7 @@
 """Every source of clusters that a specification can name, on one table."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -171,3 +173,13 @@ def test_an_alternation_must_have_time_and_images(digits):
     many = {"source": "kmeans", "n_clusters": 1000, "features": "head"}
     with pytest.raises(InputError, match="n_clusters is 1000, but there are"):
         run_trial(alternating(clustering=many), digits, experiment="demo")
+
+
+@pytest.mark.parametrize("fields", [{"attributes": ["loop", "same"]}, {"top_k": 10**3}])
+def test_an_attribute_of_one_value_is_no_part_of_a_clustering(digits, fields):
+    same = Column("same", "categorical", np.full(len(digits), "x"))
+    table = dataclasses.replace(digits, columns={**digits.columns, "same": same})
+    if "top_k" in fields:
+        fields = {"top_k": len(attributes(table, table.rows(TRAIN)))}
+    with pytest.raises(InputError, match="attribute 'same' has the same value in all training"):
+        build(table, source="attributes", **fields)

@@ -10,6 +10,7 @@ from clinfonce.config import ObjectiveSpec, SamplerSpec, TrialSpec
 from clinfonce.data import TEST, ImageTable, load
 from clinfonce.errors import InputError
 from clinfonce.results.store.schema import TABLES
+from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
 from clinfonce.trial import run as experiment
 from clinfonce.trial.rows import describe_machine
 from clinfonce.trial.run import build_clustering, check_trial, run_trial
@@ -73,6 +74,9 @@ def test_a_trial_resumed_from_a_checkpoint_gives_the_same_row(table, result, tmp
     with pytest.raises(KeyboardInterrupt):
         run_trial(SPEC, table, experiment="demo", on_epoch=stop, checkpoint=checkpoint)
     assert checkpoint.exists()
+    state = load_checkpoint(checkpoint)
+    state["history"][0]["seconds"] += 1000  # it took long
+    save_checkpoint(checkpoint, state)
     seen = []
     resumed = run_trial(
         SPEC,
@@ -82,6 +86,7 @@ def test_a_trial_resumed_from_a_checkpoint_gives_the_same_row(table, result, tmp
         checkpoint=checkpoint,
     )
     assert seen == [1, 2, 3]  # those before the interruption are told again
+    assert resumed.trial["seconds"] > resumed.trial["train_seconds"]
     assert reproducible(resumed.trial) == reproducible(result.trial)
 
 

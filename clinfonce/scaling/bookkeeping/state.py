@@ -34,6 +34,7 @@ from clinfonce.trial.rows import (
 )
 from clinfonce.trial.run import check_trial
 from clinfonce.trial.start import Start, WeightsReader, input_shape, visibility_of
+from clinfonce.trial.storable import storable_text
 
 _LOST_IN_A_ROW = 3  # trials whose process died, after which a sweep gives up
 
@@ -75,7 +76,8 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
-        names = tuple(attributes(table, table.rows(TRAIN)))
+        codes = attributes(table, table.rows(TRAIN))
+        names = tuple(name for name, values in codes.items() if values.min() < values.max())
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
@@ -277,6 +279,7 @@ class SweepState:
         lost: bool = False,
     ) -> None:
         proposal = self._running.pop(identity)
+        error = None if error is None else storable_text(error)
         history = [epoch for _, epoch in sorted(self._history.pop(identity).items())]
         # Clusters of the encoder's own features are known to the trial alone, at its end.
         known = status != "failed" and not proposal.spec.clustering.alternates

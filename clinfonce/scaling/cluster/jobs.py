@@ -19,6 +19,7 @@ from clinfonce.config import SweepSpec
 from clinfonce.errors import InputError, RunError
 from clinfonce.scaling.cluster.ssh import Machine
 from clinfonce.scaling.connection.authentication import token
+from clinfonce.scaling.connection.environment import without_proxy
 
 _PAUSE = 3.0  # seconds between two attempts to reach the head again
 _DASHBOARD = 8265  # Ray's port for jobs, on the head's loopback
@@ -39,7 +40,7 @@ def job_client(head: Machine) -> Iterator[JobSubmissionClient]:
         os.environ.pop(name, None)
     known = token()
     headers = {"Authorization": f"Bearer {known}"} if known else {}
-    with head.forward(_DASHBOARD) as port, _failures_in_a_line(head):
+    with without_proxy(), head.forward(_DASHBOARD) as port, _failures_in_a_line(head):
         try:
             client = JobSubmissionClient(f"http://127.0.0.1:{port}", headers=headers)
             client.list_jobs()  # the version above is told without a token

@@ -49,7 +49,7 @@ def check_address(address: str) -> str:
             "local; a sweep is sent to a Ray cluster from outside with --cluster FILE"
         )
     _check_reachable(address, parts["host"].strip("[]"), int(parts["port"]))
-    with grpc.insecure_channel(address) as channel:
+    with _channel(address) as channel:
         _check_version(address, channel)
         _check_mode(address, asks=_asks(address, channel))
         _check_node(address, channel)
@@ -62,8 +62,13 @@ def asks_for_token(address: str) -> bool:
     Raises:
         InputError: nothing of Ray answers there.
     """
-    with grpc.insecure_channel(address) as channel:
+    with _channel(address) as channel:
         return _asks(address, channel)
+
+
+def _channel(address: str) -> grpc.Channel:
+    """As Ray's own: a proxy of the environment is not for machines of one network."""
+    return grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
 
 
 def _running_here() -> str:

@@ -12,10 +12,10 @@ def token() -> str | None:
     """The token of this user's Ray clusters, from where Ray takes it; None if there is none."""
     if given := os.environ.get("RAY_AUTH_TOKEN"):
         return given.strip()
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or token_file())
     try:
+        path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or token_file())
         return path.read_text(encoding="utf-8").strip() or None
-    except OSError:
+    except (OSError, InputError):
         return None
 
 
@@ -25,14 +25,22 @@ def mode() -> str | None:
 
 
 def token_file() -> Path:
-    """Where Ray looks for the token if it is not told otherwise."""
-    return Path.home() / ".ray" / "auth_token"
+    """Where Ray looks for the token if it is not told otherwise.
+
+    Raises:
+        InputError: this user has no home.
+    """
+    try:
+        return Path.home() / ".ray" / "auth_token"
+    except RuntimeError:
+        raise InputError("this user has no home folder: name one in HOME") from None
 
 
 def have_token() -> None:
     """See to it that Ray finds a token when it starts here, if it is to ask for one.
 
-    Ray itself would make one that everybody on the machine can read.
+    Ray itself would make one that everybody on the machine can read. Where the home cannot be
+    written, the token is of this process and those that it starts.
 
     Raises:
         InputError: the file that is to hold it does not.
@@ -40,7 +48,10 @@ def have_token() -> None:
     if mode() == "disabled" or os.environ.get("RAY_AUTH_TOKEN"):
         return
     if (elsewhere := os.environ.get("RAY_AUTH_TOKEN_PATH")) is None:
-        make_token(token_file())
+        try:
+            make_token(token_file())
+        except (OSError, InputError):
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     elif token() is None:
         raise InputError(
             f"RAY_AUTH_TOKEN_PATH is {elsewhere!r}, where no token can be read: put one there, or "

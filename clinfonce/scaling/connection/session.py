@@ -6,7 +6,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,8 @@ from ray._private.node import Node
 from clinfonce.errors import InputError, RunError
 from clinfonce.scaling.connection.address import asks_for_token, check_address
 from clinfonce.scaling.connection.authentication import have_token
+from clinfonce.scaling.connection.environment import environment, without_proxy
+from clinfonce.scaling.connection.private import private_folder, to_itself
 
 _STARTS = 2  # of Ray on this machine, before it is given up
 
@@ -89,7 +91,7 @@ def _address() -> str:
 
 
 @contextmanager
-def ray_session(*, dashboard: bool) -> Iterator[Interruption]:
+def ray_session(*, dashboard: bool, niceness: int = 15) -> Iterator[Interruption]:
     """Join the Ray cluster that RAY_ADDRESS names, or start Ray on this machine.
 
     SIGTERM ends it as cleanly as Ctrl-C.
@@ -97,6 +99,7 @@ def ray_session(*, dashboard: bool) -> Iterator[Interruption]:
     Args:
         dashboard: start Ray's dashboard too (on loopback). A group of workers whose queue died
             gives its resources back only with it; it takes three more seconds to start.
+        niceness: of the processes that run trials, if Ray is started here.
 
     Raises:
         InputError: the Ray cluster cannot be joined.
@@ -104,35 +107,38 @@ def ray_session(*, dashboard: bool) -> Iterator[Interruption]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
-    if joins_cluster():
-        _join(check_address(_address()), arguments)
-    else:
-        _start(arguments | {"include_dashboard": dashboard, "dashboard_host": "127.0.0.1"})
-    try:
-        with _interruption() as interruption:
-            yield interruption
-    finally:
-        ray.shutdown()
+    with ExitStack() as stack:
+        stack.enter_context(without_proxy())
+        if joins_cluster():
+            _join(check_address(_address()), arguments)
+        else:
+            folder = stack.enter_context(private_folder())
+            arguments |= {"include_dashboard": dashboard, "dashboard_host": "127.0.0.1"}
+            _start(folder, niceness, arguments)
+        stack.callback(ray.shutdown)
+        yield stack.enter_context(_interruption())
 
 
-def _start(arguments: dict[str, Any]) -> None:
+def _start(folder: Path, niceness: int, arguments: dict[str, Any]) -> None:
     """Start Ray on this machine; again if it misses its limits of time, which are fixed."""
     have_token()
+    place = str(folder / "r")  # Ray opens it to everybody, but not the folder around it
     for _ in range(_STARTS):
         port = _free_port()
         try:
             # Else this Ray's processes ask the dashboard of whichever Ray was started last on this
             # machine, which says that their trainers are dead.
-            with environment(RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{port}"):
-                ray.init("local", dashboard_port=port, **arguments)
+            dashboard = f"http://127.0.0.1:{port}"
+            with to_itself(niceness), environment(RAY_API_SERVER_ADDRESS=dashboard):
+                ray.init("local", dashboard_port=port, _temp_dir=place, **arguments)
         except Exception as error:  # of no kind of its own
-            logs = _clear_away(error)
+            _clear_away(error)
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         else:
             return
     raise RunError(
         f"Ray did not start on this machine in {_STARTS} attempts: {reason} Is the machine too "
-        f"busy, or short of memory? Ray's logs are in {logs}"
+        f"busy, or short of memory? Ray's logs are in {place}/session_latest/logs"
     )
 
 
@@ -143,29 +149,13 @@ def _free_port() -> int:
     return port
 
 
-@contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """Variables of the environment meanwhile, for this process and those that it starts."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ |= variables
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _clear_away(error: Exception) -> str:
-    """End what a failed start has started, which Ray itself loses sight of; where its logs are."""
+def _clear_away(error: Exception) -> None:
+    """End what a failed start has started, which Ray itself loses sight of."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     nodes = [node for f in frames if isinstance(node := f.f_locals.get("self"), Node)]
     for node in nodes[:1]:
         node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
     ray.shutdown()
-    return nodes[0].get_logs_dir_path() if nodes else "/tmp/ray/session_latest/logs"
 
 
 def _join(address: str, arguments: dict[str, Any]) -> None:

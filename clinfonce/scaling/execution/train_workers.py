@@ -11,6 +11,7 @@ from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.network import use_interface_of_ray
+from clinfonce.scaling.execution.process_group import join, listen
 from clinfonce.scaling.limits import MOST_DEATHS
 
 _COLLECTIVE = 600  # seconds that a worker waits for the others; an error it hears of at once
@@ -138,4 +139,10 @@ class _TorchOverRaysInterface(TorchConfig):
 class _Backend(TorchConfig().backend_cls):  # type: ignore[misc]
     def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
         worker_group.execute(use_interface_of_ray)
-        super().on_start(worker_group, backend_config)
+        first, size = worker_group.execute_single(0, listen), len(worker_group)
+        how = backend_config.backend, backend_config.timeout_s
+        joined = [
+            worker_group.execute_single_async(rank, join, rank, size, first, *how)
+            for rank in range(size)
+        ]
+        ray.get(joined)

@@ -10,7 +10,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
 from clinfonce.scaling.bookkeeping.state import SweepState
-from clinfonce.scaling.connection.session import Interruption, environment
+from clinfonce.scaling.connection.environment import environment
+from clinfonce.scaling.connection.session import Interruption
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.placement import Placement
 from clinfonce.scaling.execution.shortage import ShortageNotice

@@ -1,6 +1,7 @@
 """Which trials end early: successive halving that goes by the numbers of trials, not the clock."""
 
 import functools
+import heapq
 import itertools
 import math
 from collections.abc import Mapping
@@ -74,7 +75,7 @@ class Halving:
         all_rungs = rungs(scheduler.grace_epochs, scheduler.reduction_factor, epochs)
         if scheduler.name == "asha":
             return 0, all_rungs
-        cycle = brackets(len(all_rungs), scheduler.reduction_factor)
+        cycle = brackets(len(all_rungs), scheduler.reduction_factor, most=self._trials)
         bracket = cycle[index % len(cycle)]
         return bracket, all_rungs[bracket:]
 
@@ -86,8 +87,8 @@ def rungs(grace: int, factor: float, epochs: int) -> list[int]:
 
 
 @functools.cache
-def brackets(n_rungs: int, factor: float) -> tuple[int, ...]:
-    """The brackets of consecutive trials, until it repeats.
+def brackets(n_rungs: int, factor: float, *, most: int) -> tuple[int, ...]:
+    """The brackets of consecutive trials, until it repeats or `most` have theirs.
 
     Bracket b of s + 1 is given ⌈(s + 1) / (s - b + 1) · factor^(s - b)⌉ places (Li et al. 2018,
     Algorithm 1), each dealt to the bracket that lags behind most.
@@ -97,11 +98,13 @@ def brackets(n_rungs: int, factor: float) -> tuple[int, ...]:
         for b in range(n_rungs + 1)
     ]
     dealt = [0] * len(shares)
+    lagging = [(0.0, b) for b in range(len(shares))]  # a heap: the part of its share, the bracket
     cycle = []
-    for _ in range(sum(shares)):
-        lagging = min(range(len(shares)), key=lambda b: (dealt[b] / shares[b], b))
-        dealt[lagging] += 1
-        cycle.append(lagging)
+    for _ in range(min(sum(shares), most)):
+        _, bracket = lagging[0]
+        dealt[bracket] += 1
+        heapq.heapreplace(lagging, (dealt[bracket] / shares[bracket], bracket))
+        cycle.append(bracket)
     return tuple(cycle)
 
 

@@ -1,6 +1,5 @@
 """Points of the search space from Ray Tune's OptunaSearch."""
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 from ray.tune.search.optuna import OptunaSearch
 
 from clinfonce.config import Choices, Dimension, Range, SearchSpec, Subset, SweepSpec, grid, walk
+from clinfonce.config.space import as_category
 
 _IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out
 
@@ -81,7 +81,7 @@ class OptunaSearcher:
     def _suggest(self, trial: Any, path: str, dimension: Dimension) -> Any:
         match dimension:
             case Choices():
-                named = {_as_category(choice): choice for choice in dimension.choices}
+                named = {as_category(choice): choice for choice in dimension.choices}
                 return named[trial.suggest_categorical(path, list(named))]
             case Subset():
                 return self._suggest_subset(trial, path, self._elements(dimension))
@@ -129,16 +129,10 @@ class OptunaSearcher:
                     for element in self._elements(dimension):
                         parameters[path + _IN_OR_OUT + element] = element in value
                 case Choices():
-                    parameters[path] = _as_category(value)
+                    parameters[path] = as_category(value)
                 case _:
                     parameters[path] = value
         return parameters
-
-
-def _as_category(choice: Any) -> Any:
-    """A value that Optuna can keep: lists and mappings as JSON."""
-    plain = choice is None or isinstance(choice, bool | int | float | str)
-    return choice if plain else json.dumps(choice, sort_keys=True)
 
 
 def _sampler(search: SearchSpec) -> optuna.samplers.BaseSampler:

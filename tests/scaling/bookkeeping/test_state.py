@@ -1,12 +1,14 @@
 """The state of a sweep between its plan and its store, without Ray running."""
 
+import dataclasses
 import errno
 import os
 
+import numpy as np
 import pytest
 
 from clinfonce.config import SweepSpec
-from clinfonce.data import load
+from clinfonce.data import Column, load
 from clinfonce.models.saved import encoder_file
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
@@ -202,3 +204,16 @@ def test_the_clusterings_of_fixed_trials_are_told_once_before_any_training(store
         "SupCon: 898 images in 10 clusters of 87 to 92, 0 of them single; H(Z) 3.32 bits; "
         f"{ceiling}, with 25.3 positives an image besides its other view",
     ]
+
+
+def test_a_search_over_all_attributes_passes_by_those_of_one_value(store):
+    table = load("digits")
+    same = Column("same", "boolean", np.zeros(len(table), dtype=bool))
+    table = dataclasses.replace(table, columns={"same": same, "loop": table.columns["loop"]})
+    space = {"clustering.attributes": {"subset": "all"}}
+    search = {"trials": 4, "sampler": "random", "space": space, "confirm": 0}
+    search["trial"] = {"clustering": {"source": "attributes"}}
+    fields = {**SWEEP.model_dump(exclude_unset=True), "fixed": [], "search": search}
+    state = SweepState(SweepSpec.model_validate(fields), table, store, Quiet())
+    points = [state.next().spec.clustering.attributes for _ in range(4)]
+    assert points == [("loop",)] * 4

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -69,6 +70,41 @@ class TestWhatTheFilesStart:
         assert len(commands) >= 8
         for command in commands:
             subprocess.run(["bash", "-n", "-c", command], check=True)
+
+    def test_ray_keeps_its_files_where_its_user_alone_may_enter(self, path, tmp_path, monkeypatch):
+        file = yaml.safe_load(path.read_text())
+        for kind in ("head_start_ray_commands", "worker_start_ray_commands"):
+            make, start = file[kind][-2:]
+            (place,) = re.findall(r"--temp-dir=(\S+)/ray( |$)", start)[0][:1]
+            assert make == f"install -d -m 700 {place}"
+            here = make.replace("/tmp/", f"{tmp_path}/")
+            folder = tmp_path / "clinfonce-me"
+            monkeypatch.setenv("USER", "me")
+            folder.mkdir(mode=0o777, exist_ok=True)
+            folder.chmod(0o777)  # as a stranger might leave it
+            subprocess.run(["bash", "-c", here], check=True)
+            assert folder.stat().st_mode & 0o777 == 0o700
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root becomes another user")
+    def test_a_folder_that_a_stranger_made_first_is_refused(self, path, tmp_path, monkeypatch):
+        monkeypatch.setenv("USER", "me")
+        for parent in tmp_path.parents[:3]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+        tmp_path.chmod(0o1777)
+        (tmp_path / "clinfonce-me").mkdir()
+        os.chown(tmp_path / "clinfonce-me", 65533, 65533)
+        make = yaml.safe_load(path.read_text())["head_start_ray_commands"][-2]
+        here = make.replace("/tmp/", f"{tmp_path}/")
+        done = subprocess.run(["bash", "-c", here], user=65534, group=65534, check=False)
+        assert done.returncode != 0  # Ray's launcher goes no further
+
+    def test_metrics_are_off_and_no_proxy_stands_before_loopback(self, path):
+        (line,) = [c for c in yaml.safe_load(path.read_text())["setup_commands"] if "METRIC" in c]
+        line = line.partition("echo '")[2].partition("'")[0]
+        script = f"no_proxy=intra.example; {line}; echo $no_proxy $RAY_enable_metrics_collection"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["localhost,127.0.0.1,intra.example", "0"]
+        assert "AUTOSCALER_METRIC_PORT=-1 DASHBOARD_METRIC_PORT=-1" in line
 
     def test_the_dashboard_is_on_loopback_and_the_token_is_asked_for(self, path):
         file = yaml.safe_load(path.read_text())

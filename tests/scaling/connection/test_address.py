@@ -48,6 +48,17 @@ def test_what_is_no_ray_cluster_is_told():
         check_address(f"127.0.0.1:{server.getsockname()[1]}")
 
 
+def test_no_proxy_is_asked_for_a_machine_of_the_same_network(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("", 0)) as proxy:
+        for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        with pytest.raises(InputError, match="is no Ray cluster"):
+            check_address(f"127.0.0.1:{server.getsockname()[1]}")
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
 def test_auto_where_no_ray_runs_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr("ray._private.services.find_gcs_addresses", Found())
     monkeypatch.setenv("RAY_ADDRESS", "auto")

@@ -1,6 +1,8 @@
 """Where the token of this user's Ray clusters is, and who may read it."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +55,21 @@ def test_a_file_without_a_token_is_told(home, monkeypatch):
     (home / "none").write_text("1")
     have_token()
     assert not token_file().exists()
+
+
+@pytest.mark.parametrize("problem", ["a file", "none"])
+def test_without_a_home_to_write_the_token_is_this_process_s_own(home, monkeypatch, problem):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "")
+    monkeypatch.delenv("RAY_AUTH_TOKEN")  # it is put back at the end
+    if problem == "a file":
+        (home / ".ray").write_text("in the way")
+    else:
+        monkeypatch.setattr(Path, "home", no_home)
+    have_token()
+    assert re.fullmatch("[0-9a-f]{64}", token())
+    have_token()
+    assert token() == os.environ["RAY_AUTH_TOKEN"]
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")  # as Path does

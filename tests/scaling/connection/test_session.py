@@ -13,7 +13,7 @@ import ray
 
 from clinfonce.errors import RunError
 from clinfonce.scaling.connection.authentication import token_file
-from clinfonce.scaling.connection.session import environment, ray_session
+from clinfonce.scaling.connection.session import ray_session
 
 
 @pytest.fixture
@@ -51,15 +51,6 @@ def test_ray_that_does_not_start_is_told_in_a_line(start):
         pass
     assert attempts == ["local"] * 2
     assert "\n" not in str(told.value)
-
-
-def test_variables_of_the_environment_are_put_back(monkeypatch):
-    monkeypatch.setenv("THERE", "before")
-    monkeypatch.delenv("NOT_THERE", raising=False)
-    with environment(THERE="meanwhile", NOT_THERE="meanwhile"):
-        assert os.environ["THERE"] == os.environ["NOT_THERE"] == "meanwhile"
-    assert os.environ["THERE"] == "before"
-    assert "NOT_THERE" not in os.environ
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
