@@ -1,6 +1,10 @@
 """Fixtures for all tests."""
 
+import os
 import signal
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side have a core each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.gloo import gloo
 
