@@ -37,7 +37,8 @@ WITHIN = {
     "data": ("image_files", "storage", "hierarchy", "table", "split", "tables", "prepared", "sets",
              "registry"),
     "results": ("store", "sql", "analysis", "report"),
-    "scaling": ("limits", "search", "connection", "bookkeeping", "execution", "cluster", "sweep"),
+    "scaling": ("limits", "ray_private", "search", "connection", "bookkeeping", "execution",
+                "cluster", "sweep"),
     "trial": ("clusterings", "rows", "run", "single", "preview", "views"),
 }  # fmt: skip
 # … and only these rooms import these packages.

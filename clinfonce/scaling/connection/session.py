@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,12 +11,9 @@ from typing import IO, Any
 
 import ray
 import ray.exceptions
-from ray._private.authentication.authentication_token_setup import (
-    maybe_enable_token_auth_if_token_available,
-)
-from ray._private.node import Node
 
 from clinfonce.errors import InputError, RunError
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.address import asks_for_token, check_address
 from clinfonce.scaling.connection.authentication import have_token
 
@@ -126,7 +122,8 @@ def _start(arguments: dict[str, Any]) -> None:
             with environment(RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{port}"):
                 ray.init("local", dashboard_port=port, **arguments)
         except Exception as error:  # of no kind of its own
-            logs = _clear_away(error)
+            logs = ray_private.end_failed_start(error) or "/tmp/ray/session_latest/logs"
+            ray.shutdown()
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         else:
             return
@@ -158,19 +155,9 @@ def environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _clear_away(error: Exception) -> str:
-    """End what a failed start has started, which Ray itself loses sight of; where its logs are."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    nodes = [node for f in frames if isinstance(node := f.f_locals.get("self"), Node)]
-    for node in nodes[:1]:
-        node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
-    ray.shutdown()
-    return nodes[0].get_logs_dir_path() if nodes else "/tmp/ray/session_latest/logs"
-
-
 def _join(address: str, arguments: dict[str, Any]) -> None:
     if asks_for_token(address):
-        maybe_enable_token_auth_if_token_available()  # Ray itself would do so only if it started it
+        ray_private.use_tokens()
     try:
         ray.init(address, **arguments)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
