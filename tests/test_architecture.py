@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "evaluation": {"errors", "augment"},
     "results": {"errors", "files"},
+    "plot": {"results"},
     "training": LOW | MIDDLE,
     "trial": TRIAL | {"results"},
     "advice": TRIAL | {"results", "trial"},
@@ -36,14 +37,14 @@ MAY_IMPORT = {
 WITHIN = {
     "data": ("image_files", "storage", "hierarchy", "table", "split", "tables", "prepared", "sets",
              "registry"),
-    "results": ("store", "sql", "analysis", "report"),
+    "results": ("store", "sql", "analysis", "plot", "report"),
     "scaling": ("limits", "ray_private", "search", "connection", "bookkeeping", "execution",
                 "cluster", "sweep"),
     "trial": ("clusterings", "rows", "run", "single", "preview", "views"),
 }  # fmt: skip
 # … and only these rooms import these packages.
 ONLY = {"ray": {"scaling"}, "optuna": {"scaling", "results"}, "duckdb": {"results"},
-        "yaml": {"config"}, "rich": {"cli"}}  # fmt: skip
+        "yaml": {"config"}, "rich": {"cli"}, "matplotlib": {"results"}}  # fmt: skip
 
 
 def room(path):
@@ -110,7 +111,7 @@ def test_importing_the_package_is_cheap():
 
 def test_queries_run_without_torch_and_ray():
     modules = loaded_by("import clinfonce.results as r; r.open; r.relate; r.report")
-    assert not modules & {"torch", "ray", "sklearn"}
+    assert not modules & {"torch", "ray", "sklearn", "matplotlib"}
 
 
 def test_training_and_evaluation_run_without_ray():
