@@ -31,14 +31,7 @@ def granularity(
 ) -> Axes:
     """Draw accuracy against the number of clusters; lines join granularities of one source.
 
-    Args:
-        results: an open store, or rows of `relate`.
-        metric: accuracy column of `trials`, of a store.
-        sweep: name of one sweep of a store; None takes all.
-        ax: where to draw; None: on a new figure.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
+    Of an open store, or of rows of `relate`; the rest as `information_plane` has it.
     """
     rows = look(results, rows_of, metric, sweep)
     with canvas(ax) as ax:
@@ -60,14 +53,7 @@ def cost(
 ) -> Axes:
     """Draw accuracy against the mean duration of a trial.
 
-    Args:
-        results: an open store, or rows of `relate`.
-        metric: accuracy column of `trials`, of a store.
-        sweep: name of one sweep of a store; None takes all.
-        ax: where to draw; None: on a new figure.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
+    Of an open store, or of rows of `relate`; the rest as `information_plane` has it.
     """
     rows = look(results, rows_of, metric, sweep)
     with canvas(ax) as ax:
@@ -84,14 +70,7 @@ def temperature(
 ) -> Axes:
     """Draw accuracy by temperature, a dot a trial; the line joins medians of equal parts.
 
-    Args:
-        results: an open store, or dots of trials.
-        metric: accuracy column of `trials`, of a store.
-        sweep: name of one sweep of a store; None takes all.
-        ax: where to draw; None: on a new figure.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
+    Of an open store, or of dots of trials; the rest as `information_plane` has it.
     """
     dots = look(results, dots_of, metric, sweep)
     with canvas(ax) as ax:

@@ -26,14 +26,7 @@ def learning_curves(
 ) -> Axes:
     """Draw validation kNN accuracy by epoch; the clusterings that matter are coloured and named.
 
-    Args:
-        results: an open store, or curves.
-        metric: accuracy column of `trials`, of a store.
-        sweep: name of one sweep of a store; None takes all.
-        ax: where to draw; None: on a new figure.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
+    Of an open store, or of curves; the rest as `information_plane` has it.
     """
     found = look(results, curves_of, metric, sweep)
     with canvas(ax) as ax:

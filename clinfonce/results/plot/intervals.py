@@ -33,14 +33,7 @@ def correlations(
 ) -> Axes:
     """Draw rank correlations with accuracy; hollow without the end points, instances and labels.
 
-    Args:
-        results: an open store, or correlations of `relate`.
-        metric: accuracy column of `trials`, of a store.
-        sweep: name of one sweep of a store; None takes all.
-        ax: where to draw; None: on a new figure.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
+    Of an open store, or of correlations of `relate`; the rest as `information_plane` has it.
     """
     found = look(results, correlations_of, metric, sweep)
     if not found:
@@ -63,14 +56,7 @@ def attributes(
 ) -> Axes:
     """Draw what attributes add to accuracy: the most helpful and the most harmful ones.
 
-    Args:
-        results: an open store, or what `attribute_importance` found.
-        metric: accuracy column of `trials`, of a store.
-        sweep: name of one sweep of a store; None takes all.
-        ax: where to draw; None: on a new figure.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
+    Of an open store, or of what `attribute_importance` found; the rest as `information_plane` has it.
     """
     found = (
         attribute_importance(results, metric=metric, sweep=sweep)
@@ -92,14 +78,7 @@ def attributes_in_search(
 ) -> Axes:
     """Draw how much each attribute decides whether a searched trial is among the best.
 
-    Args:
-        results: an open store, or what `ped_anova` found.
-        metric: accuracy column of `trials`, of a store.
-        sweep: name of one sweep of a store; None takes all.
-        ax: where to draw; None: on a new figure.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
+    Of an open store, or of what `ped_anova` found; the rest as `information_plane` has it.
     """
     found = (
         ped_anova(results, metric=metric, sweep=sweep) if isinstance(results, Results) else results
