@@ -12,12 +12,12 @@ best. Instances and labels are left out.
 """
 
 import argparse
-import csv
 import json
 import statistics
 from pathlib import Path
 
 import numpy as np
+from common import write_rows
 
 from clinfonce import data
 from clinfonce.advice.bits import Labelled
@@ -58,7 +58,7 @@ def measure(table, ids, accuracy, fit, fraction, repeats):
         known = np.flatnonzero(labelled_part(len(rows), fraction, seed))
         labelled = Labelled(known, labels_of(table, rows)[known])
         gains = expected_gain([labelled.bits(each) for each in ids], fit, len(rows))
-        correlations.append(spearman(gains, accuracy))
+        correlations.append(float(spearman(gains, accuracy)))
         advised.append(trials_until_near(np.argsort(-gains, kind="stable"), accuracy))
         order = np.random.default_rng(seed).permutation(len(accuracy))
         random.append(trials_until_near(order, accuracy))
@@ -95,11 +95,7 @@ def main():
                 fitted = " ".join(fit.data)
                 rows.append({"data": table.name, "fitted_on": fitted, **found})
                 print(rows[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":

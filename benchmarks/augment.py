@@ -9,7 +9,6 @@ repetitions in CPU seconds, and a ratio is that of the best times.
 """
 
 import argparse
-import csv
 import os
 import platform
 import time
@@ -17,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from common import write_rows
 from torch import Tensor
 
 from clinfonce.augment import POLICIES, Policy, two_views
@@ -144,11 +144,7 @@ def main() -> None:
         for size in arguments.sizes:
             rows.append(compare(name, size, arguments.repetitions) | about)
             print({k: v for k, v in rows[-1].items() if k not in about}, flush=True)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(arguments.out, rows)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,11 @@ from claims_rows import (
 )
 from scipy.stats import t as student
 
+from clinfonce import plot
 from clinfonce.results.analysis import statistics as _statistics
 from clinfonce.results.analysis.averages import ClusteringRow
 from clinfonce.results.analysis.statistics import Interval
-from clinfonce.results.report import figures
+from clinfonce.results.plot.canvas import picture
 
 PAGE, IMAGES = Path("docs/claims.md"), Path("docs/images")
 INFONCE, SUPCON, KMEANS, PCL = "InfoNCE", "SupCon", "k-means Cl-InfoNCE", "PCL"
@@ -182,6 +183,7 @@ def point(name: str, trials: Trials, metric: str) -> ClusteringRow:
         **empty | bits | {"name": name, "clustering_id": name, "source": trials[0]["source"]}
         | {"n_clusters": round(bits["n_clusters"]), "accuracy": float(accuracy.mean())}
         | {"spread": float(accuracy.std(ddof=1)), "n_trials": len(trials), "n_seeds": len(trials)}
+        | {"validation": float(values(trials, f"val_{metric}").mean())}
     )  # fmt: skip
 
 
@@ -219,7 +221,7 @@ def say_share(share: Interval | str | None) -> str:
 # Plots and page.
 
 
-def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, str]]:
+def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
     metric, few = "linear_top1_5", "with 5 labels a class"
     shares, apart_2, apart_3 = [], [], []
     for data, methods in all_methods.items():
@@ -233,14 +235,13 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, str]]:
         for name in classified(methods):
             apart = difference(methods[name], methods[CLASSIFIED + name], metric)
             apart_3.append((f"{DATA[data]}: {clusters_of(name)}", apart))
-        plane = figures.information_plane(clusterings(methods, metric), titles=True)
-        yield f"claims-4-{data}", plane
+        yield f"claims-4-{data}", plot.information_plane(clusterings(methods, metric))
     words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
-    yield "claims-1", figures.estimates(shares, words, "Part of the gap closed")
+    yield "claims-1", plot.estimates(shares, words)
     words = "points of accuracy, k-means Cl-InfoNCE less PCL"
-    yield "claims-2", figures.estimates(apart_2, words, "k-means Cl-InfoNCE less PCL")
+    yield "claims-2", plot.estimates(apart_2, words)
     words = f"points of accuracy {few}, Cl-InfoNCE less cross-entropy"
-    yield "claims-3", figures.estimates(apart_3, words, "Cl-InfoNCE less cross-entropy")
+    yield "claims-3", plot.estimates(apart_3, words)
 
 
 def setting(all_methods: dict[str, Methods]) -> Iterator[str]:
@@ -277,8 +278,8 @@ def main() -> None:
         take_rows(arguments.results)
     all_methods = {data: found for data in DATA if (found := read_methods(data))}
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), all_methods), encoding="utf-8")
-    for name, figure in plots(all_methods):
-        (IMAGES / f"{name}.svg").write_text(figures.standalone(figure), encoding="utf-8")
+    for name, ax in plots(all_methods):
+        (IMAGES / f"{name}.svg").write_bytes(picture(ax, "svg"))
         print(IMAGES / f"{name}.svg")
 
 

@@ -9,21 +9,18 @@ processor, which a busy machine leaves as they are, but for the cache and memory
 """
 
 import argparse
-import csv
-import os
-import platform
 import statistics
 import time
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
-import scipy
-import sklearn
+from common import machine, write_rows
 from sklearn.metrics import mutual_info_score
 
 from clinfonce.information import measure
 
+PACKAGES = ("numpy", "scipy", "scikit-learn")
 SIZES = [  # images, clusters, labels
     (10**6, 10**4, 1000),
     (10**7, 10**4, 10),
@@ -73,19 +70,6 @@ def memory(size, clock):
     return peak, seconds(clock, measure, z, t)
 
 
-def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
-    return {
-        "cpu": f"{model}, {os.cpu_count()} cores",
-        "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "scikit-learn": sklearn.__version__,
-    }
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=5)
@@ -97,16 +81,12 @@ def main():
     for size in SIZES:
         ours, theirs, ratio = compare(size, options.repetitions, clock)
         found = describe(size, ours, memory(size, clock)[0], theirs, ratio)
-        rows.append(found | {"clock": options.clock} | machine())
+        rows.append(found | {"clock": options.clock} | machine(*PACKAGES))
         print(rows[-1], flush=True)
     extra, taken = memory(LARGE, clock)
-    rows.append(describe(LARGE, taken, extra) | {"clock": options.clock} | machine())
+    rows.append(describe(LARGE, taken, extra) | {"clock": options.clock} | machine(*PACKAGES))
     print(rows[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(options.out, rows)
 
 
 def describe(size, ours, extra, theirs=None, ratio=None):

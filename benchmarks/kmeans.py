@@ -9,16 +9,13 @@ times are of the processor, which a busy machine leaves as they are.
 """
 
 import argparse
-import csv
-import os
-import platform
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
-import sklearn
 import torch
+from common import machine, write_rows
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -81,19 +78,6 @@ def compare(size, repetitions, threads, clock):
     }  # fmt: skip
 
 
-def machine():
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
-    return {
-        "cpu": f"{model}, {os.cpu_count()} cores",
-        "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "scikit-learn": sklearn.__version__,
-    }
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=3)
@@ -106,13 +90,9 @@ def main():
     with threadpool_limits(options.threads):
         for size in SIZES:
             found = compare(size, options.repetitions, options.threads, options.clock)
-            rows.append(found | machine())
+            rows.append(found | machine("torch", "scikit-learn"))
             print(rows[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ of the free memory does not start.
 import argparse
 import csv
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -23,10 +22,10 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from common import machine
 from torch import Tensor
 
 from clinfonce.losses import cl_infonce
@@ -142,18 +141,9 @@ def peak() -> int:
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 
-def machine() -> dict[str, object]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
-    return {
-        "cpu": f"{model}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "pytorch-metric-learning", "lightly")},
-    }
-
-
 def compare(n: int, task: str, threads: int) -> list[dict[str, object]]:
-    load, repetitions = os.getloadavg()[0], max(3, min(51, 25_000 // n | 1))
+    about = machine("torch", "pytorch-metric-learning", "lightly")
+    repetitions = max(3, min(51, 25_000 // n | 1))
     torch.set_num_threads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
     seconds = race(n, task, repetitions, clock)
@@ -171,10 +161,9 @@ def compare(n: int, task: str, threads: int) -> list[dict[str, object]]:
             "threads": threads,
             "clock": "CPU" if threads == 1 else "wall",
             "repetitions": repetitions,
-            "load_before": round(load, 2),
         }
         print(row if taken is not None else f"{name} would take too much memory at {n}", flush=True)
-        rows.append({**row, **machine()})
+        rows.append({**row, **about})
     return rows
 
 

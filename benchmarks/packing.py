@@ -10,9 +10,7 @@ they are.
 """
 
 import argparse
-import csv
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -20,8 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import PIL
-import pyarrow
+from common import machine, write_rows
 from PIL import Image
 
 from clinfonce.data import load, prepare_folder
@@ -108,19 +105,6 @@ def measure(case, root, files, threads, repetitions, clock):
     }  # fmt: skip
 
 
-def machine():
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
-    return {
-        "cpu": f"{model}, {os.cpu_count()} cores",
-        "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "pillow": PIL.__version__,
-        "pyarrow": pyarrow.__version__,
-    }
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=4000)
@@ -136,13 +120,9 @@ def main():
         files = sorted(root.iterdir())
         for case in CASES:
             found = measure(case, root, files, options.threads, options.repetitions, options.clock)
-            rows.append(found | machine())
+            rows.append(found | machine("pillow", "pyarrow"))
             print(rows[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ defaults (L-BFGS, tolerance 1e-4) but up to 1,000 iterations, one strength after
 """
 
 import argparse
-import csv
 import os
 import platform
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import sklearn
 import torch
+from common import write_rows
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -137,11 +137,7 @@ def main():
         for name in arguments.sizes:
             rows.append(compare(name, arguments.threads))
             print(rows[-1], flush=True)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(arguments.out, rows)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,18 @@ same trials to a store, and reads both in turn: every trial's last row, and ever
 """
 
 import argparse
-import csv
 import json
 import os
-import platform
 import re
 import shutil
 import statistics
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+from common import machine, write_rows
 
 from clinfonce.results import Results, Store
 from clinfonce.results import open as open_results
@@ -224,16 +221,6 @@ def compare(readers, trials, epochs, repetitions):
         }  # fmt: skip
 
 
-def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
-    return {
-        "cpu": f"{model}, {os.cpu_count()} cores", "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(), "duckdb": duckdb.__version__,
-        "pyarrow": pa.__version__, "ray": metadata.version("ray"),
-    }  # fmt: skip
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=10_000)
@@ -250,14 +237,9 @@ def main():
             parts.append(beside_tune(*beside))
         for part in parts:
             for row in part:
-                rows.append(row | machine())
+                rows.append(row | machine("duckdb", "pyarrow", "ray"))
                 print(row, flush=True)
-    fields = list(dict.fromkeys(name for row in rows for name in row))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fields)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ not communicate and train on half of the batch each: what the machine gives two 
 """
 
 import argparse
-import csv
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -25,6 +23,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from common import machine, write_rows
 
 from clinfonce.config import TrialSpec
 from clinfonce.training.images import ImageSource
@@ -145,17 +144,6 @@ def two_workers_beside_one(batch: int, stem: str, repetitions: int) -> dict[str,
     }
 
 
-def machine() -> dict[str, object]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
-    return {
-        "cpu": f"{model}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "seed": SEED,
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/step.csv"))
@@ -166,16 +154,11 @@ def main() -> None:
     rows = []
     for compare in (step_beside_bare, two_workers_beside_one):
         for stem in options.stems:
-            load = round(os.getloadavg()[0], 2)
+            before = machine("torch")
             row = compare(options.batch, stem, options.repetitions or REPETITIONS[stem])
-            rows.append({**row, "load_before": load})
+            rows.append({**row, **before, "seed": SEED})
             print(rows[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*columns, *machine()])
-        writer.writeheader()
-        writer.writerows({**row, **machine()} for row in rows)
+    write_rows(options.out, rows)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import argparse
 import csv
 import itertools
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -26,6 +25,7 @@ from pathlib import Path
 import ray
 import torch
 import torch.distributed as dist
+from common import machine
 
 from clinfonce.config import SweepSpec
 from clinfonce.scaling.sweep import prepare_sweep, run_sweep
@@ -181,12 +181,12 @@ def cost(options):
     for workers in options.workers:
         ours = measure("clinfonce", workers, options.trials, options.seconds)
         if not options.recipe_trials:
-            yield ours | machine()
+            yield ours | about()
             continue
         theirs = measure("recipe", workers, options.recipe_trials, options.seconds)
         ratio = theirs["overhead_s_per_trial"] / max(ours["overhead_s_per_trial"], 1e-3)
         for found in (ours, theirs):
-            yield found | {"recipe_over_ours": round(ratio, 1)} | machine()
+            yield found | {"recipe_over_ours": round(ratio, 1)} | about()
 
 
 def many(options):
@@ -202,21 +202,11 @@ def many(options):
             "milliseconds_per_trial": milliseconds,
             "driver_mib": own,
             "all_processes_mib": everyone,
-        } | machine()
+        } | about()
 
 
-def machine():
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "?")
-    return {
-        "cpu": f"{model}, {os.cpu_count()} cores",
-        "load": round(os.getloadavg()[0], 1),
-        "day": datetime.now(UTC).date().isoformat(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "ray": ray.__version__,
-    }
+def about():
+    return machine("torch", "ray") | {"day": datetime.now(UTC).date().isoformat()}
 
 
 def main():

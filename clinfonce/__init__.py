@@ -28,11 +28,14 @@ __all__ = [
     "encode",
     "load_encoder",
     "measure",
+    "plot",
     "two_views",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return importlib.import_module("clinfonce.plot")
     if name not in _HOMES:
         raise AttributeError(f"module 'clinfonce' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

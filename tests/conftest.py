@@ -4,6 +4,9 @@ import os
 import signal
 import tempfile
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side have a core each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.gloo import gloo
 
 __all__ = ["gloo"]

@@ -82,8 +82,15 @@ def gloo() -> Iterator[GlooPool]:
     pool.close()
 
 
+def fork_server() -> Any:
+    """Starts processes that have PyTorch and the training loaded, which it loads but once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "clinfonce.losses", "clinfonce.training.loop"])
+    return context
+
+
 def _start() -> tuple[BaseProcess, Connection]:
-    context = multiprocessing.get_context("spawn")
+    context = fork_server()
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there,), daemon=True)
     process.start()

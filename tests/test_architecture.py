@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "evaluation": {"errors", "augment"},
     "results": {"errors", "files", "seal", "text"},
+    "plot": {"results"},
     "training": LOW | MIDDLE,
     "features": LOW | MIDDLE | {"training"},
     "trial": TRIAL | {"results"},
@@ -42,14 +43,15 @@ WITHIN = {
     "data": ("image_files", "storage", "hierarchy", "table", "split", "tables", "prepared", "sets",
              "registry"),
     "text": ("printable", "table"),
-    "results": ("store", "sql", "analysis", "report"),
-    "scaling": ("limits", "search", "connection", "bookkeeping", "execution", "cluster", "sweep"),
+    "results": ("store", "sql", "analysis", "plot", "report"),
+    "scaling": ("limits", "ray_private", "search", "connection", "bookkeeping", "execution",
+                "cluster", "sweep"),
     "trial": ("clusterings", "rows", "start", "probing", "run", "storable", "single", "preview",
               "views", "embedding"),
 }  # fmt: skip
 # … and only these rooms import these packages.
 ONLY = {"ray": {"scaling"}, "optuna": {"scaling", "results"}, "duckdb": {"results"},
-        "yaml": {"config"}, "rich": {"cli"}}  # fmt: skip
+        "yaml": {"config"}, "rich": {"cli"}, "matplotlib": {"results"}}  # fmt: skip
 
 
 def room(path):
@@ -116,7 +118,7 @@ def test_importing_the_package_is_cheap():
 
 def test_queries_run_without_torch_and_ray():
     modules = loaded_by("import clinfonce.results as r; r.open; r.relate; r.report")
-    assert not modules & {"torch", "ray", "sklearn"}
+    assert not modules & {"torch", "ray", "sklearn", "matplotlib"}
 
 
 def test_training_and_evaluation_run_without_ray():

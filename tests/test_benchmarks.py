@@ -121,7 +121,8 @@ def test_the_table_of_the_documentation_is_that_of_the_results():
     assert written.strip().splitlines() == list(table["lines"]())
 
 
-def test_advice_is_measured_on_a_table_of_accuracies():
+def test_advice_is_measured_on_a_table_of_accuracies(monkeypatch):
+    monkeypatch.syspath_prepend("benchmarks")
     from clinfonce.data import TRAIN, attributes, load
     from clinfonce.results.analysis.gain import fit_gain, read_points
 

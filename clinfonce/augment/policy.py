@@ -263,43 +263,29 @@ def _by_image(parameter: Tensor) -> Tensor:
     return parameter.view(2, -1, *parameter.shape[1:]).transpose(0, 1).flatten(0, 1)
 
 
+def _photographs(smallest_crop: float, colour: float, blur: float) -> Policy:
+    """The augmentations of SimCLR (Chen et al. 2020, appendix A), of a strength of colour."""
+    return Policy(
+        crop_area=(smallest_crop, 1.0),
+        flip=0.5,
+        jitter=0.8,
+        brightness=0.8 * colour,
+        contrast=0.8 * colour,
+        saturation=0.8 * colour,
+        hue=0.2 * colour,
+        grey=0.2,
+        blur=blur,
+    )
+
+
 POLICIES = {
     "none": Policy(),
-    # Chen et al. 2020 (SimCLR), appendix A: colour strength 1, as on ImageNet.
-    "simclr": Policy(
-        crop_area=(0.08, 1.0),
-        flip=0.5,
-        jitter=0.8,
-        brightness=0.8,
-        contrast=0.8,
-        saturation=0.8,
-        hue=0.2,
-        grey=0.2,
-        blur=0.5,
-    ),
+    # As on ImageNet.
+    "simclr": _photographs(0.08, colour=1.0, blur=0.5),
     # Chen et al. 2020 (MoCo v2), the configuration --aug-plus of the authors' code.
-    "moco-v2": Policy(
-        crop_area=(0.2, 1.0),
-        flip=0.5,
-        jitter=0.8,
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.1,
-        grey=0.2,
-        blur=0.5,
-    ),
+    "moco-v2": _photographs(0.2, colour=0.5, blur=0.5),
     # Tsai et al. 2021 (Cl-InfoNCE), by the re-run BPYap/CLRC: no blur.
-    "paper": Policy(
-        crop_area=(0.4, 1.0),
-        flip=0.5,
-        jitter=0.8,
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.1,
-        grey=0.2,
-    ),
+    "paper": _photographs(0.4, colour=0.5, blur=0.0),
     # Small grey glyphs on black. A mirror image would be another glyph; a pixel of 8 is a lot.
     "digits": Policy(
         rotation=15.0,

@@ -16,6 +16,20 @@ Row = Mapping[str, Any]
 _MOST_SHOWN = 8  # running trials in a line
 
 
+def _bar(console: Console, unit: str, *, redirect_stderr: bool) -> Progress:
+    """How many of something are done, on a terminal alone, with a note behind."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn(unit + "{task.fields[note]}"),
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=False,  # what libraries print belongs into the log
+        redirect_stderr=redirect_stderr,
+    )
+
+
 class SweepDisplay:
     """Trials done, best validation accuracy so far, time left.
 
@@ -32,16 +46,7 @@ class SweepDisplay:
         self._total = self._done = 0
         self._pace, self._told = Pace(), time.monotonic()
         self._best: tuple[float, str] | None = None
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("trials{task.fields[note]}", markup=False),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            redirect_stdout=False,  # what libraries print belongs into the log
-            redirect_stderr=False,
-        )
+        self._bar = _bar(self._console, "trials", redirect_stderr=False)
         self._task = self._bar.add_task("starting", total=None, note="")
 
     def __enter__(self) -> "SweepDisplay":
@@ -127,15 +132,7 @@ class PackingDisplay:
         self._every = every
         self._began = self._told = time.monotonic()
         self._first: int | None = None
-        self._bar = Progress(
-            TextColumn("packing"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("images{task.fields[note]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            redirect_stdout=False,
-        )
+        self._bar = _bar(self._console, "images", redirect_stderr=True)
         self._task = self._bar.add_task("packing", total=None, note="")
 
     def __enter__(self) -> "PackingDisplay":

@@ -14,7 +14,12 @@ from clinfonce.config.encoder import (
 )
 from clinfonce.config.objective import ObjectiveSpec
 from clinfonce.config.ray_cluster import Fleet, NodeType, read_fleet
-from clinfonce.config.reading import read_experiment, read_ray_cluster, read_sweep
+from clinfonce.config.reading import (
+    read_experiment,
+    read_ray_cluster,
+    read_sweep,
+    read_sweep_or_experiment,
+)
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.space import (
     Choices,
@@ -73,6 +78,7 @@ __all__ = [
     "read_fleet",
     "read_ray_cluster",
     "read_sweep",
+    "read_sweep_or_experiment",
     "trial_id",
     "walk",
 ]

@@ -26,6 +26,21 @@ def read_experiment(path: str | Path) -> ExperimentSpec:
     return _read(Path(path), ExperimentSpec)
 
 
+def read_sweep_or_experiment(path: str | Path) -> SweepSpec | ExperimentSpec:
+    """Read the specification of a sweep or of one trial; of two complaints, the sweep's is given.
+
+    Raises:
+        InputError: it names file, line and field.
+    """
+    try:
+        return read_sweep(path)
+    except InputError as error:
+        try:
+            return read_experiment(path)
+        except InputError:
+            raise error from None
+
+
 def read_ray_cluster(path: str | Path) -> tuple[RayClusterSpec, dict[str, Any]]:
     """Read the file of a Ray cluster: what is read here, and all that it says, for Ray.
 

@@ -1,7 +1,7 @@
 """Cl-InfoNCE: InfoNCE whose positives share a cluster (Tsai et al., arXiv 2202.06670)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Required, TypeAlias, TypedDict, Unpack
 
 import torch
 import torch.distributed as dist
@@ -95,38 +95,32 @@ def cl_infonce(
     return evaluate(rows, objective, Workers())[0]
 
 
+class Options(TypedDict, total=False):
+    """All that `cl_infonce` is given by name, with its defaults."""
+
+    temperature: Required[float]
+    form: Form
+    weights: Tensor | None
+    instances: Tensor | None
+    instance_weight: float
+    conditions: Tensor | None
+    memory: Memory | None
+    check: bool
+
+
 def cl_infonce_terms(
-    embeddings: Tensor,
-    clusters: Tensor,
-    *,
-    temperature: float,
-    form: Form = "out",
-    weights: Tensor | None = None,
-    instances: Tensor | None = None,
-    instance_weight: float = 0.0,
-    conditions: Tensor | None = None,
-    memory: Memory | None = None,
-    check: bool = True,
+    embeddings: Tensor, clusters: Tensor, **options: Unpack[Options]
 ) -> ClInfoNCEOutput:
     """`cl_infonce` with the counts that say how much the clusters were used."""
-    rows = Rows(embeddings, clusters, weights, instances, conditions)
-    objective = Objective(temperature, form, instance_weight, memory, check)
-    return with_counts(*evaluate(rows, objective, Workers()))
+    return with_counts(*evaluate(*_read(embeddings, clusters, options), Workers()))
 
 
 def distributed_cl_infonce(
     embeddings: Tensor,
     clusters: Tensor,
     *,
-    temperature: float,
-    form: Form = "out",
-    weights: Tensor | None = None,
-    instances: Tensor | None = None,
-    instance_weight: float = 0.0,
-    conditions: Tensor | None = None,
-    memory: Memory | None = None,
-    check: bool = True,
     group: dist.ProcessGroup | None = None,
+    **options: Unpack[Options],
 ) -> ClInfoNCEOutput:
     """`cl_infonce_terms` of a batch whose rows are spread over workers.
 
@@ -138,19 +132,12 @@ def distributed_cl_infonce(
     Args:
         embeddings: floating (r, d), this worker's rows; r may differ between workers and be 0.
         clusters: int64 (r,).
-        temperature: as in `cl_infonce`, like all that is not named here.
-        form: which of the three.
-        weights: floating (r,), on all workers or on none.
-        instances: int64 (r,), on all workers or on none.
-        instance_weight: λ.
-        conditions: int64 (r,), on all workers or on none.
-        memory: the same on all workers.
-        check: whether to check values; on a bad one, all workers raise.
         group: the workers; all if None.
+        options: as of `cl_infonce`, the same on all workers, but that weights, instances and
+            conditions are of this worker's rows, given on all workers or on none. On a bad value
+            all raise.
     """
-    rows = Rows(embeddings, clusters, weights, instances, conditions)
-    objective = Objective(temperature, form, instance_weight, memory, check)
-    return with_counts(*evaluate(rows, objective, Workers.of(group)))
+    return with_counts(*evaluate(*_read(embeddings, clusters, options), Workers.of(group)))
 
 
 class Rows(NamedTuple):
@@ -188,10 +175,16 @@ class Objective:
     """What holds for the whole batch."""
 
     temperature: float
-    form: Form
-    instance_weight: float
-    memory: Memory | None
-    check: bool
+    form: Form = "out"
+    instance_weight: float = 0.0
+    memory: Memory | None = None
+    check: bool = True
+
+
+def _read(embeddings: Tensor, clusters: Tensor, options: Options) -> tuple[Rows, Objective]:
+    whole: dict[str, Any] = {**options}
+    of_rows = {name: whole.pop(name, None) for name in ("weights", "instances", "conditions")}
+    return Rows(embeddings, clusters, **of_rows), Objective(**whole)
 
 
 def evaluate(rows: Rows, objective: Objective, workers: Workers) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,8 @@ Nothing here needs PyTorch or Ray.
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import QUANTITIES, Relation, relate
-from clinfonce.results.report.page import figure_files, report
+from clinfonce.results.plot.files import figure_files
+from clinfonce.results.report.page import report
 from clinfonce.results.sql.output import write_table
 from clinfonce.results.sql.query import Results, open_results
 from clinfonce.results.store.store import Store

@@ -10,12 +10,11 @@ from clinfonce.clusterings import ClusteringReport
 from clinfonce.config import (
     DataSpec,
     SamplerSpec,
+    SweepSpec,
     TrialSpec,
-    read_experiment,
-    read_sweep,
+    read_sweep_or_experiment,
 )
 from clinfonce.data import TRAIN
-from clinfonce.errors import InputError
 from clinfonce.trial.clusterings import build_clustering
 
 
@@ -71,21 +70,15 @@ def preview(specification: str | Path) -> list[Preview]:
 
 
 def _trials(specification: str | Path) -> tuple[DataSpec, list[tuple[str, TrialSpec]]]:
-    """Of a sweep or of one trial: of two complaints, the sweep's is given."""
-    try:
-        sweep = read_sweep(specification)
-    except InputError as error:
-        try:
-            one = read_experiment(specification)
-        except InputError:
-            raise error from None
-        return one.data, [("", one.trial)]
+    found = read_sweep_or_experiment(specification)
+    if not isinstance(found, SweepSpec):
+        return found.data, [("", found.trial)]
     fixed = [
-        (_name(named.name, point), sweep.fixed_trial(named, sweep.seeds[0], point))
-        for named in sweep.fixed
+        (_name(named.name, point), found.fixed_trial(named, found.seeds[0], point))
+        for named in found.fixed
         for point in named.points
     ]
-    return sweep.data, fixed or [("", sweep.trial)]
+    return found.data, fixed or [("", found.trial)]
 
 
 def _name(name: str, point: Mapping[str, Any]) -> str:

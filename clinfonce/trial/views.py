@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clinfonce import data
 from clinfonce.augment import contact_sheet
-from clinfonce.config import DataSpec, read_experiment, read_sweep
+from clinfonce.config import DataSpec, read_sweep_or_experiment
 from clinfonce.data import TRAIN
 from clinfonce.errors import InputError
 
@@ -33,22 +33,9 @@ def views(
         if policy is None or data_name is None:
             raise InputError("views needs a specification, or both --policy and --data")
         return write_contact_sheet(out, policy, DataSpec(name=data_name))
-    its_policy, where = _policy_and_data(specification)
-    where = where if data_name is None else DataSpec(name=data_name)
-    return write_contact_sheet(out, policy or its_policy, where)
-
-
-def _policy_and_data(specification: str) -> tuple[str, DataSpec]:
-    """Of a sweep or of one trial: of two complaints, the sweep's is given."""
-    try:
-        found = read_sweep(specification)
-    except InputError as error:
-        try:
-            one = read_experiment(specification)
-        except InputError:
-            raise error from None
-        return one.trial.augmentation, one.data
-    return found.trial.augmentation, found.data
+    found = read_sweep_or_experiment(specification)
+    where = found.data if data_name is None else DataSpec(name=data_name)
+    return write_contact_sheet(out, policy or found.trial.augmentation, where)
 
 
 def write_contact_sheet(

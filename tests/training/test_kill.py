@@ -1,11 +1,11 @@
 """A training process that is killed, by SIGKILL and anywhere, and started again."""
 
-import os
 import random
-import subprocess
-import sys
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from clinfonce.config import TrialSpec
 from clinfonce.training.images import ImageSource
 from clinfonce.training.inputs import ImageInputs
 from clinfonce.training.loop import Pretraining
+from tests.gloo import fork_server
 
 N, SIDE = 61, 8
 SPEC = TrialSpec.model_validate(
@@ -23,10 +24,10 @@ SPEC = TrialSpec.model_validate(
         "encoder": {"width": 4},
         "head": {"hidden_dim": 16, "out_dim": 8},
         "sampler": {"batch_size": 8, "images_per_cluster": 3},
-        "epochs": 25,
+        "epochs": 10,
     }
 )
-STEPS = 25 * 8
+STEPS = 10 * 8
 
 
 def pretraining(checkpoint: Path | None, save_every: float) -> Pretraining:
@@ -43,7 +44,7 @@ def pretraining(checkpoint: Path | None, save_every: float) -> Pretraining:
     )
 
 
-def outcome(training: Pretraining) -> dict[str, object]:
+def outcome(training: Pretraining) -> dict[str, Any]:
     """Everything that two trainings have to have in common."""
     epochs = [(e.epoch, e.step, e.loss, e.learning_rate) for e in training.epochs()]
     return {
@@ -53,11 +54,10 @@ def outcome(training: Pretraining) -> dict[str, object]:
     }
 
 
-def main(folder: str) -> None:
-    """Train with a checkpoint after every step, and write what came out."""
+def train_on(folder: Path) -> None:
+    """Train, or go on, with a checkpoint after every step."""
     torch.set_num_threads(1)
-    result = outcome(pretraining(Path(folder) / "trial.pt", save_every=0.0))
-    torch.save(result, Path(folder) / "result.pt")
+    outcome(pretraining(folder / "trial.pt", save_every=0.0))
 
 
 def steps_done(checkpoint: Path) -> int:
@@ -66,31 +66,36 @@ def steps_done(checkpoint: Path) -> int:
     return int(torch.load(checkpoint, weights_only=True)["position"]["step"])
 
 
-def test_a_process_killed_at_random_steps_ends_with_the_same_bits(tmp_path):
-    seed = int(time.time())
-    draw = random.Random(seed)
-    checkpoint, code = (
-        tmp_path / "trial.pt",
-        f"from {__name__} import main; main({str(tmp_path)!r})",
-    )
-    root = Path(__file__).parents[2]
-    for last in (60, STEPS - 40):
-        target = draw.randint(min(steps_done(checkpoint) + 1, last), last)
-        process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
-        while steps_done(checkpoint) < target:
-            assert process.poll() is None, f"ended before step {target}, seed {seed}"
-        os.kill(process.pid, 9)
-        assert process.wait() == -9
-    killed_at = steps_done(checkpoint)
-    assert 0 < killed_at < STEPS, f"seed {seed}"
-    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
-    resumed = torch.load(tmp_path / "result.pt", weights_only=True)
+def killed_after(step: int, folder: Path, why: str) -> None:
+    """Have a process train until its checkpoint is of this step or a later one, and kill it."""
+    process = fork_server().Process(target=train_on, args=(folder,))
+    process.start()
+    while steps_done(folder / "trial.pt") < step:
+        assert process.exitcode is None, f"ended before step {step}, {why}"
+        time.sleep(0.003)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums of several threads have other last bits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        undisturbed = outcome(pretraining(None, 60.0))
-    finally:
-        torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_process_killed_at_random_steps_ends_with_the_same_bits(tmp_path):
+    seed = int(time.time())
+    draw, checkpoint = random.Random(seed), tmp_path / "trial.pt"
+    for last in (STEPS // 3, STEPS - 20):
+        step = draw.randint(min(steps_done(checkpoint) + 1, last), last)
+        killed_after(step, tmp_path, f"seed {seed}")
+    assert 0 < steps_done(checkpoint) < STEPS, f"seed {seed}"
+    resumed, undisturbed = outcome(pretraining(checkpoint, 60.0)), outcome(pretraining(None, 60.0))
     assert resumed["epochs"] == undisturbed["epochs"], f"seed {seed}"
     for name, value in undisturbed["encoder"].items():
         assert torch.equal(resumed["encoder"][name], value), f"{name}, seed {seed}"

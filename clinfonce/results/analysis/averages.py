@@ -13,6 +13,7 @@ from clinfonce.results.store.schema import ACCURACIES
 Trial = dict[str, Any]
 
 METRICS = (*ACCURACIES, "val_knn")
+DEFAULT_METRIC = "test_linear_top1_5"
 
 _INFORMATION = ("h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t", "ami")
 
@@ -56,6 +57,17 @@ class ClusteringRow:
     validation: float | None
     seconds: float | None
 
+    def knows(self, *names: str) -> bool:
+        """Whether all of these numbers are known and finite."""
+        values = [getattr(self, name) for name in names]
+        return all(v is not None and math.isfinite(v) for v in values)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Accuracy less and plus one standard deviation."""
+        accuracy, spread = self.accuracy or 0.0, self.spread or 0.0
+        return accuracy - spread, accuracy + spread
+
     @property
     def is_end_point(self) -> bool:
         """Whether it is one of the two ends of granularity, instances or labels."""
@@ -98,6 +110,15 @@ def clustering_rows(trials: list[Trial]) -> tuple[ClusteringRow, ...]:
             groups[trial["clustering_group"], trial["objective"]].append(trial)
     rows = [_row(group) for group in groups.values()]
     return tuple(sorted(rows, key=_best_first))
+
+
+def rows_of(results: Results, *, metric: str, sweep: str | None) -> tuple[ClusteringRow, ...]:
+    """The clusterings of a store, as `clustering_rows`.
+
+    Raises:
+        InputError: unknown metric or sweep, or the trials are of several data sets.
+    """
+    return clustering_rows(select_trials(results, metric, sweep))
 
 
 def _row(group: list[Trial]) -> ClusteringRow:

@@ -1,17 +1,21 @@
 """Which attributes help: accuracy with an attribute in the clustering against without it."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from clinfonce.results.analysis import statistics
-from clinfonce.results.analysis.averages import select_trials
+from clinfonce.results.analysis.averages import DEFAULT_METRIC, select_trials
 from clinfonce.results.analysis.statistics import Array, Interval
 from clinfonce.results.sql.query import Results
 
 _NONE = Interval(None, None, None)
+
+MOST_SHOWN = 16  # attributes in a figure
 
 # An interval from fewer points is narrower than the truth.
 _FEWEST = 4
@@ -46,7 +50,7 @@ class Importance:
 
 
 def attribute_importance(
-    results: Results, *, metric: str = "test_linear_top1_5", sweep: str | None = None
+    results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None = None
 ) -> tuple[Importance, ...]:
     """What each attribute is worth, most helpful first; empty without clusterings by attributes.
 
@@ -62,6 +66,12 @@ def attribute_importance(
     names = sorted({name for chosen in accuracies for name in chosen})
     found = [_importance(name, accuracies) for name in names]
     return tuple(sorted(found, key=lambda i: (-_or_least(i.best.estimate), i.attribute)))
+
+
+def ends_of(found: Sequence[Importance]) -> Sequence[Importance]:
+    """The most helpful and the most harmful of many attributes."""
+    half = MOST_SHOWN // 2
+    return found if len(found) <= MOST_SHOWN else (*found[:half], *found[-half:])
 
 
 def _accuracies(trials: list[dict[str, Any]]) -> dict[frozenset[str], float]:
@@ -98,14 +108,16 @@ def _paired(pairs: Array) -> Interval:
         return _NONE
     if len(pairs) < _FEWEST:
         return Interval(float(pairs.mean()), None, None)
-    return statistics.bootstrap(np.mean, pairs)[0]
+    return statistics.bootstrap(partial(np.mean, axis=-1), pairs)[0]
 
 
-def _difference(included: Array, values: Array) -> float:
-    inside = included > 0
-    if inside.all() or not inside.any():
-        return float("nan")
-    return float(values[inside].mean() - values[~inside].mean())
+def _difference(included: Array, values: Array) -> Array:
+    """Mean of those included (…, n) less that of the others, (…); NaN where a kind is missing."""
+    inside, outside = included.sum(-1), (1 - included).sum(-1)
+    both = (inside > 0) & (outside > 0)
+    above = (included * values).sum(-1) / np.maximum(inside, 1)
+    below = ((1 - included) * values).sum(-1) / np.maximum(outside, 1)
+    return np.where(both, above - below, np.nan)
 
 
 def _or_least(value: float | None) -> float:

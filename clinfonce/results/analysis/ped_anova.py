@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clinfonce.results.analysis import statistics
-from clinfonce.results.analysis.averages import select_trials
+from clinfonce.results.analysis.averages import DEFAULT_METRIC, select_trials
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.sql.query import Results
 
@@ -39,7 +39,7 @@ class Share:
 
 
 def ped_anova(
-    results: Results, *, metric: str = "test_linear_top1_5", sweep: str | None = None
+    results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None = None
 ) -> tuple[Share, ...]:
     """Optuna's PED-ANOVA over the searched trials that are complete, most important first.
 

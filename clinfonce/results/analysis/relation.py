@@ -1,13 +1,19 @@
 """How accuracy goes with what a clustering says of the labels: the question of the whole study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from clinfonce.results.analysis import statistics
-from clinfonce.results.analysis.averages import ClusteringRow, clustering_rows, select_trials
+from clinfonce.results.analysis.averages import (
+    DEFAULT_METRIC,
+    ClusteringRow,
+    clustering_rows,
+    rows_of,
+    select_trials,
+)
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.sql.query import Results
 from clinfonce.results.store.schema import describe_accuracy
@@ -125,9 +131,7 @@ class Relation:
         return asdict(self)
 
 
-def relate(
-    results: Results, *, metric: str = "test_linear_top1_5", sweep: str | None = None
-) -> Relation:
+def relate(results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None = None) -> Relation:
     """Hold the accuracy of clusterings against what they say of the labels.
 
     A point is a clustering; the complete trials with it are replicates that are averaged, of the
@@ -144,9 +148,8 @@ def relate(
     """
     trials = select_trials(results, metric, sweep)
     rows = clustering_rows(trials)
-    scored = [row for row in rows if row.accuracy is not None and row.i_zt is not None]
-    chosen = _chosen(rows)
-    enough = len(scored) >= _FEWEST_FOR_CORRELATION
+    scored = _scored(rows)
+    chosen = chosen_of(rows)
     effects = _effects(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else ()
     return Relation(
         metric=metric,
@@ -156,7 +159,7 @@ def relate(
         n_complete=sum(t["status"] == "complete" for t in trials),
         n_stopped=sum(t["status"] == "stopped" for t in trials),
         n_failed=sum(t["status"] == "failed" for t in trials),
-        correlations=tuple(_correlation(scored, name) for name in QUANTITIES) if enough else (),
+        correlations=_correlations(scored),
         effects=effects,
         predictions=_predictions(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else (),
         notes=_notes(trials, rows, len(scored)),
@@ -165,13 +168,30 @@ def relate(
     )
 
 
+def correlations_of(results: Results, *, metric: str, sweep: str | None) -> tuple[Correlation, ...]:
+    """The correlations of `relate` alone."""
+    return _correlations(_scored(rows_of(results, metric=metric, sweep=sweep)))
+
+
+def _scored(rows: Sequence[ClusteringRow]) -> list[ClusteringRow]:
+    return [row for row in rows if row.accuracy is not None and row.i_zt is not None]
+
+
+def _correlations(rows: list[ClusteringRow]) -> tuple[Correlation, ...]:
+    if len(rows) < _FEWEST_FOR_CORRELATION:
+        return ()
+    return tuple(_correlation(rows, name) for name in QUANTITIES)
+
+
 def _correlation(rows: list[ClusteringRow], quantity: str) -> Correlation:
     x, y = statistics.finite_rows([getattr(r, quantity) for r in rows], [r.accuracy for r in rows])
     inside = [r for r in rows if not r.is_end_point]
     xi, yi = statistics.finite_rows(
         [getattr(r, quantity) for r in inside], [r.accuracy for r in inside]
     )
-    rho_inside = statistics.spearman(xi, yi) if len(xi) >= _FEWEST_FOR_CORRELATION else np.nan
+    rho_inside = (
+        float(statistics.spearman(xi, yi)) if len(xi) >= _FEWEST_FOR_CORRELATION else np.nan
+    )
     if len(x) < _FEWEST_FOR_CORRELATION:
         return Correlation(quantity, len(x), Interval(None, None, None), None)
     rho = statistics.bootstrap(statistics.spearman, x, y)[0]
@@ -256,7 +276,8 @@ def _differing_settings(trials: list[dict[str, Any]]) -> list[str]:
     return sorted(differing)
 
 
-def _chosen(rows: tuple[ClusteringRow, ...]) -> ClusteringRow | None:
+def chosen_of(rows: Sequence[ClusteringRow]) -> ClusteringRow | None:
+    """The best clustering between instances and labels by validation, as `Relation.chosen`."""
     between = [
         r for r in rows if r.accuracy is not None and not r.is_end_point and r.source != "synthetic"
     ]  # a synthetic clustering is made of the labels

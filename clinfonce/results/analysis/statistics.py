@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -15,6 +16,7 @@ _BUDGET = 2_000_000
 _INTERVAL = (2.5, 97.5)  # percentiles
 _FEWEST_DRAWS = 50
 _FLAT = 1e-12  # a standard deviation below this is a constant
+_COLLINEAR = 1e-8  # a singular value below this share of the largest is nothing
 
 
 @dataclass(frozen=True)
@@ -26,26 +28,17 @@ class Interval:
     high: float | None
 
 
-def ranks(values: Array) -> Array:
-    """Ranks from 1, (n,) → (n,); ties share their mean rank."""
-    ordered = np.sort(values)
-    below = np.searchsorted(ordered, values, "left")
-    upto = np.searchsorted(ordered, values, "right")
-    return (below + upto + 1) / 2
+def spearman(x: Array, y: Array) -> Array:
+    """Spearman's rank correlation of two (…, n) vectors, (…); NaN if either is constant."""
+    return _pearson(rankdata(x, axis=-1), rankdata(y, axis=-1))
 
 
-def spearman(x: Array, y: Array) -> float:
-    """Spearman's rank correlation of two (n,) vectors; NaN if either is constant."""
-    return _pearson(ranks(x), ranks(y))
-
-
-def bootstrap(
-    statistic: Callable[..., Array | float], *columns: Array, seed: int = 0
-) -> list[Interval]:
+def bootstrap(statistic: Callable[..., Any], *columns: Array, seed: int = 0) -> list[Interval]:
     """A statistic of rows with percentile intervals, resampling the rows with replacement.
 
     Args:
-        statistic: maps the columns to a number or to a vector of numbers; NaN where undefined.
+        statistic: maps columns (…, n) or (…, n, k) to numbers (…) or vectors of numbers (…, m),
+            NaN where undefined; it is given all resamples at once, along the first axis.
         columns: vectors (n,) or matrices (n, k) with one row a point.
         seed: of the resampling.
 
@@ -53,13 +46,11 @@ def bootstrap(
         One interval for each number. Resamples where the statistic is undefined are left out.
     """
     n = len(columns[0])
+    resamples = max(200, min(_RESAMPLES, _BUDGET // max(n, 1)))
+    rows = np.random.default_rng(seed).integers(n, size=(resamples, n))
     estimate = np.atleast_1d(statistic(*columns))
-    generator = np.random.default_rng(seed)
-    draws = []
-    for _ in range(max(200, min(_RESAMPLES, _BUDGET // max(n, 1)))):
-        rows = generator.integers(n, size=n)
-        draws.append(np.atleast_1d(statistic(*(column[rows] for column in columns))))
-    return [percentiles(e, d) for e, d in zip(estimate, np.stack(draws).T, strict=True)]
+    draws = np.asarray(statistic(*(column[rows] for column in columns))).reshape(resamples, -1)
+    return [percentiles(e, d) for e, d in zip(estimate, draws.T, strict=True)]
 
 
 def percentiles(estimate: float, draws: Array) -> Interval:
@@ -72,18 +63,19 @@ def percentiles(estimate: float, draws: Array) -> Interval:
 
 
 def standardised_coefficients(predictors: Array, response: Array) -> Array:
-    """Least-squares coefficients of z-scored predictors (n, k) → (k,), in units of the response.
+    """Least-squares coefficients of z-scored predictors (…, n, k) for a response (…, n), (…, k).
 
     How far the response moves when one predictor moves by its standard deviation and the others
     stay. All NaN if a predictor is constant or the predictors are collinear.
     """
-    scale = predictors.std(axis=0)
-    undefined = np.full(predictors.shape[1], np.nan)
-    if (scale < _FLAT).any():
-        return undefined
-    z = (predictors - predictors.mean(axis=0)) / scale
-    solution, _, rank, _ = np.linalg.lstsq(z, response - response.mean(), rcond=1e-8)
-    return solution if rank == z.shape[1] else undefined
+    scale = predictors.std(axis=-2, keepdims=True)
+    varies = scale >= _FLAT
+    z = np.where(varies, predictors - predictors.mean(axis=-2, keepdims=True), 0.0)
+    z /= np.where(varies, scale, 1.0)
+    centred = response - response.mean(axis=-1, keepdims=True)
+    solution = (np.linalg.pinv(z, rcond=_COLLINEAR) @ centred[..., None])[..., 0]
+    full = np.linalg.matrix_rank(z, rtol=_COLLINEAR) == z.shape[-1]
+    return np.where(full[..., None], solution, np.nan)
 
 
 def partial_r2(predictors: Array, response: Array, which: int) -> float:
@@ -122,10 +114,10 @@ def none_if_nan(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _pearson(x: Array, y: Array) -> float:
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / scale if scale > _FLAT else float("nan")
+def _pearson(x: Array, y: Array) -> Array:
+    x, y = (each - each.mean(axis=-1, keepdims=True) for each in (x, y))
+    scale = np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
+    return np.where(scale > _FLAT, (x * y).sum(-1) / np.where(scale > _FLAT, scale, 1.0), np.nan)
 
 
 def _design(predictors: Array) -> Array:

@@ -1,21 +1,14 @@
 """Everything that the report shows, read from the store."""
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from clinfonce.results.analysis.averages import ClusteringRow, quoted
+from clinfonce.results.analysis.curves import Curve, Dot, curves_of, dots_of, of_sweep
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import Relation, relate
-from clinfonce.results.report.figures import Curve, Dot
 from clinfonce.results.sql.query import Results
-
-_NAMED_CURVES = 6
-_FAINT_CURVES = 150
-_CURVE_POINTS = 200
 
 # Columns of trials that make up the setting, and how people call them.
 _SETTING = {
@@ -81,7 +74,7 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
         InputError: unknown metric or sweep, or the trials are of several data sets.
     """
     relation = relate(results, metric=metric, sweep=sweep)
-    where = "true" if sweep is None else f"sweep = {quoted(sweep)}"
+    where = of_sweep(sweep)
     (whole,) = results.sql(
         "select strftime(max(finished_at), '%Y-%m-%d %H:%M UTC') as finished, "
         f"sum(seconds) as seconds from trials where {where}"
@@ -90,61 +83,13 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
         relation,
         attribute_importance(results, metric=metric, sweep=sweep),
         ped_anova(results, metric=metric, sweep=sweep),
-        _dots(results, metric, where),
-        _curves(results, relation, where),
+        dots_of(results, metric=metric, sweep=sweep),
+        curves_of(results, metric=metric, sweep=sweep),
         _failures(results, where),
         _setting(results, where),
         whole["finished"] or "",
         whole["seconds"] or 0.0,
     )
-
-
-def _dots(results: Results, metric: str, where: str) -> tuple[Dot, ...]:
-    """Trials by temperature; none where all have the same."""
-    rows = results.sql(
-        f"select temperature, {metric} as accuracy, source from counted where status = 'complete' "
-        f"and temperature > 0 and isfinite({metric}) and objective <> 'cross_entropy' "
-        f"and {where} order by temperature, number, trial_id"
-    ).to_pylist()
-    if len({row["temperature"] for row in rows}) < 3:
-        return ()
-    return tuple(Dot(**row) for row in rows)
-
-
-def _curves(results: Results, relation: Relation, where: str) -> tuple[Curve, ...]:
-    rows = results.sql(
-        "select clustering_group, objective, epoch, avg(e.val_knn) as value "
-        "from epochs e join counted t using (trial_id) "
-        f"where status = 'complete' and is_replicate and isfinite(e.val_knn) and {where} "
-        "group by all order by clustering_group, objective, epoch"
-    ).to_pylist()
-    points: dict[tuple[str, str | None], list[tuple[int, float]]] = defaultdict(list)
-    for row in rows:
-        points[row["clustering_group"], row["objective"]].append((row["epoch"], row["value"]))
-    named = _named(relation)
-    drawn = [r for r in relation.rows if (r.clustering_id, r.objective) in points]
-    drawn.sort(key=lambda r: r.clustering_id not in named)
-    return tuple(
-        _curve(row, points[row.clustering_id, row.objective], row.clustering_id in named)
-        for row in drawn[: _NAMED_CURVES + _FAINT_CURVES]
-    )
-
-
-def _named(relation: Relation) -> set[str]:
-    """The end points, the chosen clustering, and the next best."""
-    first = [r.clustering_id for r in relation.rows if r.is_end_point]
-    first += [relation.chosen] if relation.chosen else []
-    rest = [r.clustering_id for r in relation.rows]
-    return set(list(dict.fromkeys(first + rest))[:_NAMED_CURVES])
-
-
-def _curve(row: ClusteringRow, points: list[tuple[int, float]], marked: bool) -> Curve:
-    step = math.ceil(len(points) / _CURVE_POINTS)
-    thinned = points[::step]
-    if thinned[-1] != points[-1]:
-        thinned.append(points[-1])
-    epochs, values = zip(*thinned, strict=True)
-    return Curve(row.name, row.source, epochs, values, marked)
 
 
 def _failures(results: Results, where: str) -> tuple[Failure, ...]:

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, and its figures as pictures."""
+"""The report: one HTML file that needs nothing else."""
 
 import base64
 import hashlib
@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from clinfonce.files import write_atomically
-from clinfonce.results.analysis.relation import relate
-from clinfonce.results.report import figures
+from clinfonce.results.analysis.averages import DEFAULT_METRIC
 from clinfonce.results.report.material import Material, gather
 from clinfonce.results.report.sections import sections
 from clinfonce.results.sql.query import Results
 
 _HERE = Path(__file__).parent
-
-DEFAULT_METRIC = "test_linear_top1_5"
 
 
 def report(
@@ -50,56 +47,6 @@ def report(
     path = Path(out)
     write_atomically(path, _page(material, command).encode())
     return path
-
-
-def figure_files(
-    results: Results,
-    folder: str | os.PathLike[str],
-    *,
-    metric: str = DEFAULT_METRIC,
-    sweep: str | None = None,
-) -> list[Path]:
-    """Write each figure as an SVG and as a PDF file with a light background.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
-    """
-    material = gather(results, metric=metric, sweep=sweep)
-    rows, chosen = material.relation.rows, material.relation.chosen
-    drawn = {
-        "information-plane": figures.information_plane(rows, chosen=chosen, titles=True),
-        "information-plane-above-chance": figures.information_plane(
-            rows, chosen=chosen, above_chance=True, titles=True
-        ),
-        "granularity": figures.granularity(rows, titles=True),
-        "learning-curves": figures.learning_curves(material.curves),
-        "attributes": figures.importances(material.importances),
-        "attributes-in-search": figures.search_shares(material.shares),
-        "temperature": figures.temperatures(material.dots),
-        "cost": figures.cost(rows, titles=True),
-        "correlations": figures.correlations(material.relation.correlations),
-    }
-    written = []
-    for name, figure in drawn.items():
-        files = {"svg": figures.standalone(figure).encode(), "pdf": figures.pdf(figure)}
-        for kind, content in files.items():
-            path = Path(folder) / f"{name}.{kind}"
-            write_atomically(path, content)
-            written.append(path)
-    return written
-
-
-def figure_information_plane_svg(
-    results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None = None
-) -> str:
-    """The information plane as the text of an SVG file with a light background.
-
-    Raises:
-        InputError: unknown metric or sweep, or the trials are of several data sets.
-    """
-    relation = relate(results, metric=metric, sweep=sweep)
-    figure = figures.information_plane(relation.rows, chosen=relation.chosen, titles=True)
-    return figures.standalone(figure)
 
 
 def _page(material: Material, command: str | None) -> str:

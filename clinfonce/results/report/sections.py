@@ -1,7 +1,9 @@
 """The parts of the report's page as HTML; every word that comes from data is escaped."""
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
+from typing import Any
 
 from clinfonce.results.analysis.averages import ClusteringRow
 from clinfonce.results.analysis.relation import QUANTITIES, Effect, Relation
@@ -27,9 +29,9 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
                 rows, size=size, chosen=chosen, above_chance=True
             )
         ),
-        "granularity": _both(lambda size: figures.granularity(rows, size=size)),
-        "curves": _both(lambda size: figures.learning_curves(material.curves, size=size)),
-        "correlations": _both(lambda size: figures.correlations(relation.correlations, size=size)),
+        "granularity": _both(partial(_sized, figures.granularity, rows)),
+        "curves": _both(partial(_sized, figures.learning_curves, material.curves)),
+        "correlations": _both(partial(_sized, figures.correlations, relation.correlations)),
         "importances": _importances(material),
         "shares": _shares(material),
         "temperature": _temperature(material),
@@ -99,64 +101,58 @@ def _accuracy(row: ClusteringRow) -> str:
     return f"{100 * row.accuracy:.1f} %{spread}"
 
 
-def _section(key: str, title: str, content: str) -> str:
+def _section(key: str, title: str, draw: Callable[[tuple[int, int]], str], caption: str) -> str:
     """A section that is only there when it has something to show."""
     return (
         f'<section aria-labelledby="h-{key}"><h2 id="h-{key}">{title}</h2>'
-        f"<figure>{content}</figure></section>"
+        f"<figure>{_both(draw)}<figcaption>{caption}</figcaption></figure></section>"
     )
 
 
 def _importances(material: Material) -> str:
     found = material.importances
-    if not found:
-        return ""
-    drawn = _both(lambda size: figures.importances(found, size=size))
     caption = (
         "What an attribute adds to accuracy when it is part of the clustering, with a 95 % "
         "interval: over pairs of clusterings that differ in nothing else where there are at least "
         "four, else all clusterings with it against all without it, which attributes that come "
         "together can mislead. No interval: too few clusterings."
     )
-    return _section("attributes", "Attributes", drawn + _caption(caption))
+    draw = partial(_sized, figures.importances, found)
+    return _section("attributes", "Attributes", draw, caption) if found else ""
 
 
 def _shares(material: Material) -> str:
     found = material.shares
     if not found:
         return ""
-    drawn = _both(lambda size: figures.search_shares(found, size=size))
     caption = (
         f"How much it matters to be among the best of the {found[0].n} searched trials whether an "
         "attribute is in the clustering or not (Optuna’s PED-ANOVA), with 95 % intervals from "
         "resampling trials. It does not say which of the two is better: the figure above does."
     )
-    return _section("shares", "What the search found decisive", drawn + _caption(caption))
+    draw = partial(_sized, figures.search_shares, found)
+    return _section("shares", "What the search found decisive", draw, caption)
 
 
 def _temperature(material: Material) -> str:
-    dots = material.dots
-    if not dots:
-        return ""
-    drawn = _both(lambda size: figures.temperatures(dots, size=size))
     caption = (
         "Every complete trial, coloured by the source of its clustering as in the other figures; "
         "the dashed line joins medians of equally many trials."
     )
-    return _section("temperature", "Temperature", drawn + _caption(caption))
-
-
-def _caption(words: str) -> str:
-    return f"<figcaption>{words}</figcaption>"
+    draw = partial(_sized, figures.temperatures, material.dots)
+    return _section("temperature", "Temperature", draw, caption) if material.dots else ""
 
 
 def _costs(relation: Relation) -> str:
     known = [r.seconds for r in relation.rows if r.seconds and r.accuracy is not None]
     if len(known) < 2 or max(known) < 1.2 * min(known):
         return ""  # every trial costs the same: nothing to see
-    drawn = _both(lambda size: figures.cost(relation.rows, size=size))
     caption = "Mean duration of a trial, on the machines that it ran on, and mean accuracy."
-    return _section("cost", "Cost", drawn + _caption(caption))
+    return _section("cost", "Cost", partial(_sized, figures.cost, relation.rows), caption)
+
+
+def _sized(draw: Callable[..., str], what: Any, size: tuple[int, int]) -> str:
+    return draw(what, size=size)
 
 
 def _findings(relation: Relation) -> str:

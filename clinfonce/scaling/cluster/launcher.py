@@ -14,7 +14,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.job_submission import JobSubmissionClient
 
 from clinfonce.config import RayClusterSpec, SweepSpec, read_ray_cluster
@@ -22,6 +21,7 @@ from clinfonce.errors import InputError, RunError
 from clinfonce.results.store.schema import TABLES
 from clinfonce.results.store.store import Store
 from clinfonce.results.store.transfer import take_sweep
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.bookkeeping.specification import check_sweep, register_sweep
 from clinfonce.scaling.cluster.jobs import Show, follow, job_client, running_job, send
 from clinfonce.scaling.cluster.ssh import Machine
@@ -144,7 +144,7 @@ def check_file(file: Path) -> RayClusterSpec:
     logging.getLogger("ray.autoscaler").setLevel(logging.WARNING)
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # advice on Docker
-            validate_config(prepare_config(copy.deepcopy(values)))
+            ray_private.check_cluster_file(copy.deepcopy(values))
     except Exception as error:  # of many kinds, jsonschema's and Ray's own
         problem = str(getattr(error, "message", error)).splitlines()[0]
         raise InputError(f"{file}: Ray refuses it: {problem}") from error
@@ -197,9 +197,7 @@ def _wait_for_workers(cluster: RayClusterSpec, client: JobSubmissionClient, show
 
 
 def _workers(client: JobSubmissionClient) -> int:
-    answer = client._do_request("GET", "/nodes?view=summary")
-    answer.raise_for_status()
-    nodes = answer.json()["data"]["summary"]
+    nodes = ray_private.nodes_summary(client)
     alive = [node for node in nodes if node["raylet"]["state"] == "ALIVE"]
     return sum(not node["raylet"]["isHeadNode"] for node in alive)
 

@@ -12,15 +12,12 @@ from typing import Any
 
 import grpc
 import ray
-from ray._private import services
-from ray.core.generated import gcs_service_pb2 as messages
-from ray.core.generated import gcs_service_pb2_grpc as calls
 
 from clinfonce.errors import InputError
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.authentication import mode, token
 
 _PATIENCE = 5.0  # seconds
-_METADATA = messages.InternalKVGetRequest(namespace=b"cluster", key=b"CLUSTER_METADATA")
 _HOST_AND_PORT = re.compile(r"(?P<host>[^:/\s]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 
 
@@ -72,17 +69,13 @@ def _channel(address: str) -> grpc.Channel:
 
 
 def _running_here() -> str:
-    services.find_gcs_addresses.cache_clear()
-    try:
-        found = services.canonicalize_bootstrap_address("auto")
-    except ConnectionError:
-        found = None
+    found = ray_private.running_here()
     if found is None:
         raise InputError(
             "RAY_ADDRESS is 'auto', but no Ray cluster runs on this machine: start one with `ray "
             "start --head`, or name one by HOST:PORT"
         )
-    return str(found)
+    return found
 
 
 def _check_reachable(address: str, host: str, port: int) -> None:
@@ -97,9 +90,9 @@ def _check_reachable(address: str, host: str, port: int) -> None:
 
 
 def _asks(address: str, channel: grpc.Channel) -> bool:
-    get = calls.InternalKVGcsServiceStub(channel).InternalKVGet
+    get, _ = ray_private.head_questions(channel)
     try:
-        get(_METADATA, timeout=_PATIENCE)
+        get(ray_private.METADATA_REQUEST, timeout=_PATIENCE)
     except grpc.RpcError as error:
         if error.code() != grpc.StatusCode.UNAUTHENTICATED:
             raise _not_ray(address, error) from None
@@ -120,8 +113,8 @@ def _check_mode(address: str, *, asks: bool) -> None:
 
 
 def _check_version(address: str, channel: grpc.Channel) -> None:
-    get = calls.InternalKVGcsServiceStub(channel).InternalKVGet
-    metadata = json.loads(_ask(address, get, _METADATA).value or "{}")
+    get, _ = ray_private.head_questions(channel)
+    metadata = json.loads(_ask(address, get, ray_private.METADATA_REQUEST).value or "{}")
     there = metadata.get("ray_version", ray.__version__), metadata.get("python_version")
     here = ray.__version__, platform.python_version()
     if there[0] != here[0] or there[1] not in (None, here[1]):
@@ -132,8 +125,8 @@ def _check_version(address: str, channel: grpc.Channel) -> None:
 
 
 def _check_node(address: str, channel: grpc.Channel) -> None:
-    get = calls.NodeInfoGcsServiceStub(channel).GetAllNodeInfo
-    nodes = _ask(address, get, messages.GetAllNodeInfoRequest()).node_info_list
+    _, get = ray_private.head_questions(channel)
+    nodes = _ask(address, get, ray_private.NODES_REQUEST).node_info_list
     addresses = [node.node_manager_address for node in nodes if node.state == node.ALIVE]
     if not any(_is_ours(node) for node in addresses):
         raise InputError(

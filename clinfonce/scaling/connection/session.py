@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,12 +11,9 @@ from typing import IO, Any
 
 import ray
 import ray.exceptions
-from ray._private.authentication.authentication_token_setup import (
-    maybe_enable_token_auth_if_token_available,
-)
-from ray._private.node import Node
 
 from clinfonce.errors import InputError, RunError
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.address import asks_for_token, check_address
 from clinfonce.scaling.connection.authentication import have_token
 from clinfonce.scaling.connection.environment import environment, without_proxy
@@ -132,7 +128,8 @@ def _start(folder: Path, niceness: int, arguments: dict[str, Any]) -> None:
             with to_itself(niceness), environment(RAY_API_SERVER_ADDRESS=dashboard):
                 ray.init("local", dashboard_port=port, _temp_dir=place, **arguments)
         except Exception as error:  # of no kind of its own
-            _clear_away(error)
+            ray_private.end_failed_start(error)
+            ray.shutdown()
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         else:
             return
@@ -149,18 +146,9 @@ def _free_port() -> int:
     return port
 
 
-def _clear_away(error: Exception) -> None:
-    """End what a failed start has started, which Ray itself loses sight of."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    nodes = [node for f in frames if isinstance(node := f.f_locals.get("self"), Node)]
-    for node in nodes[:1]:
-        node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
-    ray.shutdown()
-
-
 def _join(address: str, arguments: dict[str, Any]) -> None:
     if asks_for_token(address):
-        maybe_enable_token_auth_if_token_available()  # Ray itself would do so only if it started it
+        ray_private.use_tokens()
     try:
         ray.init(address, **arguments)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:

@@ -3,13 +3,8 @@
 import time
 
 import ray
-from ray._private.state import state
-from ray.core.generated.gcs_pb2 import (
-    ActorTableData,
-    JobTableData,
-    PlacementGroupTableData,
-)
-from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+from clinfonce.scaling import ray_private
 
 _PAUSE = 5.0  # seconds between two looks
 
@@ -34,30 +29,5 @@ class StalePlacementGroups:
         """Remove them, if the last look was a while ago."""
         if time.monotonic() - self._looked < _PAUSE:
             return
-        accessor = state._connect_and_get_accessor()
-        tables = map(PlacementGroupTableData.FromString, accessor.get_placement_group_table())
-        groups = [
-            group
-            for group in tables
-            if group.state != PlacementGroupTableData.REMOVED
-            and not group.is_detached
-            and set(group.creator_actor_id) != {0xFF}  # else a driver's own
-        ]
-        if groups:
-            table = accessor.get_job_table(  # without asking each job's driver
-                skip_submission_job_info_field=True, skip_is_running_tasks_field=True
-            )
-            jobs = map(JobTableData.FromString, table)
-            ended = {job.job_id for job in jobs if job.is_dead} | {self._job}
-            for group in groups:
-                if group.creator_job_id in ended and _is_dead(accessor, group.creator_actor_id):
-                    remove_placement_group(
-                        PlacementGroup(ray.PlacementGroupID(group.placement_group_id))
-                    )
+        ray_private.remove_stale_placement_groups(self._job)
         self._looked = time.monotonic()
-
-
-def _is_dead(accessor: ray._raylet.GlobalStateAccessor, actor: bytes) -> bool:
-    """Whether an actor has died; one that Ray does not know any more has."""
-    known = accessor.get_actor_info(ray.ActorID(actor))
-    return known is None or ActorTableData.FromString(known).state == ActorTableData.DEAD

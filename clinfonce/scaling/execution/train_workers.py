@@ -7,7 +7,6 @@ from typing import Any
 import ray
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
-from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.network import use_interface_of_ray
@@ -59,12 +58,6 @@ def make_trainer(
             ),
         ),
     )
-
-
-def waited_for_room(error: Exception) -> bool:
-    """Whether Ray Train gave a run up because there was no room for the workers."""
-    failure = getattr(error, "controller_failure", None)
-    return isinstance(failure, WorkerGroupStartupTimeoutError)
 
 
 def reason_of(error: Exception) -> str:

@@ -9,6 +9,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.bookkeeping.state import SweepState
 from clinfonce.scaling.connection.environment import environment
 from clinfonce.scaling.connection.session import Interruption
@@ -174,11 +175,9 @@ class _Verdicts(FIFOScheduler):
         """Nothing of ours: but Tune asks in each of its steps."""
         self._watch.look()
         # Of the processes of trials that ended it keeps one for the next, with its reservation.
-        tune_itself = tune_controller._tune_controller
-        if self._placement.make_room(
-            kept=int(tune_itself._actor_cache.has_cached_object(self._alone))
-        ):
-            tune_itself._cleanup_cached_actors(force_all=True)
+        kept = int(ray_private.keeps_process(tune_controller, self._alone))
+        if self._placement.make_room(kept):
+            ray_private.end_kept_processes(tune_controller)
         return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ARG002
@@ -190,6 +189,4 @@ class _Verdicts(FIFOScheduler):
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ARG002
-        """Drop the statistics that Tune keeps of an ended trial, more than half of its memory."""
-        kept = trial.run_metadata
-        kept.last_result, kept.metric_analysis, kept.metric_n_steps = {"done": True}, {}, {}
+        ray_private.drop_statistics(trial)

@@ -10,6 +10,7 @@ from pathlib import Path
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.task_queue import TaskQueue, answers
 from clinfonce.scaling.limits import MOST_DEATHS
@@ -125,11 +126,7 @@ class _GroupQueue(TaskQueue):
         setting: ray.ObjectRef,
         scratch: str,
     ) -> None:
-        from clinfonce.scaling.execution.train_workers import (
-            make_trainer,
-            reason_of,
-            waited_for_room,
-        )
+        from clinfonce.scaling.execution.train_workers import make_trainer, reason_of
 
         me = ray.get_runtime_context().current_actor
         deaths, before = 0, 0
@@ -142,7 +139,7 @@ class _GroupQueue(TaskQueue):
                 # Workers that died on the way did so in several trials, of each of which the queue
                 # counts them; here count runs that brought nothing at all.
                 deaths = deaths if self._progress == before else 0
-                if not waited_for_room(error):
+                if not ray_private.waited_for_room(error):
                     self._log.append("".join(traceback.format_exception(error)))
                     deaths += 1
                 if deaths >= MOST_DEATHS:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinfonce.results.analysis.averages import ClusteringRow
+from clinfonce.results.analysis.curves import Curve, Dot
+from clinfonce.results.analysis.importance import Importance
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.report import figures
 from clinfonce.results.report.figures import svg
-from clinfonce.results.report.figures.plane import _frontier
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -97,19 +98,6 @@ def test_end_points_and_the_chosen_one_are_named() -> None:
     assert sorted(words) == ["InfoNCE", "SupCon", "best auxiliary"]
 
 
-points = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=12)
-
-
-@given(points)
-def test_the_frontier_passes_through_what_nothing_beats(found: list[tuple[int, int]]) -> None:
-    frame = svg.Frame(10, 10, svg.Scale(0, 1, 0, 1), svg.Scale(0, 1, 0, 1))
-    best = {p for p in found if not any(q != p and q[0] >= p[0] and q[1] <= p[1] for q in found)}
-    drawn = _frontier(frame, [(float(x), float(y)) for x, y in found])
-    corners = {tuple(map(float, c.split(","))) for c in re.findall(r"[\d.]+,[\d.]+", drawn)}
-    assert (best if len(best) > 1 else set()) <= corners
-    assert all(any(c[0] == b[0] for b in best) for c in corners)
-
-
 def test_granularity_draws_spread_and_joins_families() -> None:
     family = [row(str(k), granularity=k, n_clusters=2**k, accuracy=0.4 + k / 20) for k in (1, 2, 3)]
     figure = figures.granularity([*family, row("single", spread=None)])
@@ -130,9 +118,9 @@ def test_scatter_leaves_out_what_has_no_cost() -> None:
 
 def test_learning_curves_name_the_marked_ones_apart() -> None:
     curves = [
-        figures.Curve(name, "kmeans", (1, 2, 3), (0.1, 0.2, 0.3 + d), True)
+        Curve(name, "kmeans", (1, 2, 3), (0.1, 0.2, 0.3 + d), True)
         for name, d in (("a", 0.0), ("b", 0.001), ("c", 0.002))
-    ] + [figures.Curve("grey", None, (1, 2), (0.1, 0.2), False)]
+    ] + [Curve("grey", None, (1, 2), (0.1, 0.2), False)]
     tree = ET.fromstring(figures.learning_curves(curves))
     assert len(tree.findall(f"{SVG}polyline")) == 4
     names = {e.text: float(e.attrib["y"]) for e in tree.findall(f"{SVG}text") if e.text in "abc"}
@@ -154,7 +142,7 @@ def test_figures_stand_with_next_to_nothing(
         figures.information_plane(rows, size=size, above_chance=True),
         figures.granularity(rows, size=size),
         figures.scatter(rows, lambda r: r.seconds, "s", "Cost", size=size),
-        figures.learning_curves([figures.Curve("a", None, (3,), (0.5,), True)], size=size),
+        figures.learning_curves([Curve("a", None, (3,), (0.5,), True)], size=size),
         figures.learning_curves([], size=size),
         figures.correlations([], size=size),
     ):
@@ -163,34 +151,33 @@ def test_figures_stand_with_next_to_nothing(
         assert "inf" not in figure.replace("information", "")
 
 
-def test_estimates_lie_in_order_beside_zero_and_an_unknown_one_says_so() -> None:
-    lines = [
-        ("worse", Interval(-0.2, -0.3, -0.1)),
-        ("better", Interval(0.4, 0.3, 0.5)),
-        ("a name of <any> kind", Interval(None, None, None)),
-    ]
-    drawn = ET.fromstring(figures.estimates(lines, "points", "What it does"))
+def test_what_attributes_are_worth_lies_in_order_beside_zero_and_an_unknown_one_says_so() -> None:
+    drawn = ET.fromstring(
+        figures.importances(
+            [
+                importance("worse", Interval(-0.2, -0.3, -0.1)),
+                importance("better", Interval(0.4, 0.3, 0.5)),
+                importance("a name of <any> kind", Interval(None, None, None)),
+            ]
+        )
+    )
     zero = next(e for e in drawn.iter(f"{SVG}line") if e.get("class") == "zero")
     worse, better = (float(e.get("cx", 0)) for e in drawn.iter(f"{SVG}circle"))
     assert worse < float(zero.get("x1", 0)) < better
     words = [e.text for e in drawn.iter(f"{SVG}text")]
-    assert {"worse", "a name of <any> kind", "undefined", "points"} <= set(words)
-    assert drawn.get("aria-label") == "What it does: worse −20, better 40"
+    assert {"worse", "a name of <any> kind", "undefined"} <= set(words)
+    assert str(drawn.get("aria-label")).endswith(": worse −20, better 40")
+
+
+def importance(name: str, found: Interval) -> Importance:
+    return Importance(name, 5, 5, found, 0, Interval(None, None, None))
 
 
 def test_names_are_escaped() -> None:
     bad = row("<script>alert(1)</script>&\"'", source="labels")
-    figure = figures.information_plane([bad], titles=True)
+    figure = figures.information_plane([bad])
     ET.fromstring(figure)
     assert "<script" not in figure
-
-
-def test_a_picture_of_its_own_needs_no_variables() -> None:
-    picture = figures.standalone(figures.information_plane(ROWS, titles=True))
-    tree = ET.fromstring(picture)
-    assert "var(" not in picture
-    assert tree.find(f"{SVG}style") is not None
-    assert "accuracy 90.0 ± 1.0 %" in "".join(tree.itertext())
 
 
 def test_ticks_are_round_and_inside() -> None:
@@ -221,7 +208,7 @@ def test_the_colour_scale_grows_lighter() -> None:
 
 
 def test_temperature_draws_a_dot_a_trial_and_their_middles() -> None:
-    dots = [figures.Dot(0.1 * 2 ** (i / 10), 0.5 + i / 100, "attributes") for i in range(36)]
+    dots = [Dot(0.1 * 2 ** (i / 10), 0.5 + i / 100, "attributes") for i in range(36)]
     root = ET.fromstring(figures.temperatures(dots))
     drawn = [e for e in root.iter(f"{SVG}circle") if e.get("class") == "dot"]
     assert len(drawn) == 36
@@ -232,53 +219,5 @@ def test_temperature_draws_a_dot_a_trial_and_their_middles() -> None:
     heights = [float(p.split(",")[1]) for p in trend.attrib["points"].split()]
     assert len(heights) == 6
     assert heights == sorted(heights, reverse=True), "accuracy rises"
-    many = [figures.Dot(0.1 + i / 1e4, 0.5, None) for i in range(9000)]
+    many = [Dot(0.1 + i / 1e4, 0.5, None) for i in range(9000)]
     assert figures.temperatures(many).count("<circle") <= 1500
-
-
-def content_of(file: bytes) -> str:
-    found = re.search(rb"<< /Length (\d+) >>\nstream\n(.*)\nendstream", file, re.DOTALL)
-    assert found
-    assert int(found[1]) == len(found[2])
-    return found[2].decode("cp1252")
-
-
-@pytest.mark.parametrize(
-    "figure",
-    [
-        figures.information_plane(ROWS, chosen="a", titles=True),
-        figures.granularity(ROWS),
-        figures.cost(ROWS),
-        figures.correlations([]),
-        figures.temperatures([figures.Dot(0.1, 0.5, "labels"), figures.Dot(0.2, 0.6, None)]),
-    ],
-    ids=["plane", "granularity", "cost", "correlations", "temperature"],
-)
-def test_a_figure_as_pdf(figure: str) -> None:
-    file = figures.pdf(figure)
-    start = int(file.rsplit(b"startxref\n", 1)[1].split()[0])
-    assert file[start:].startswith(b"xref\n0 5\n")
-    for number, line in enumerate(file[start:].splitlines()[3:7], 1):
-        assert file[int(line.split()[0]) :].startswith(b"%d 0 obj\n" % number)
-    content = content_of(file)
-    assert content.count("q /O") == content.count(" Q")
-    root = ET.fromstring(figure)
-    words = [e.text for e in root.iter(f"{SVG}text") if e.text and e.text.isascii()]
-    assert words
-    for text in words:
-        escaped = text.replace("(", r"\(").replace(")", r"\)")
-        assert f"({escaped}) Tj" in content
-
-
-def test_a_pdf_places_things_as_the_svg_does() -> None:
-    content = content_of(figures.pdf(figures.information_plane(ROWS)))
-    plane = marks(figures.information_plane(ROWS))["0"]
-    x, y = float(plane.attrib["cx"]), 470 - float(plane.attrib["cy"])
-    radius = float(plane.attrib["r"])
-    assert f"{x + radius:.2f} {y:.2f} m" in content
-
-
-def test_a_pdf_spells_what_its_font_lacks() -> None:
-    evil = row("a (b) \\ ρ − 猫", source="instances")
-    content = content_of(figures.pdf(figures.information_plane([evil])))
-    assert r"(a \(b\) \\ rho – ?) Tj" in content

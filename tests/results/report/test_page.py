@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from clinfonce.errors import InputError
-from clinfonce.results import Results, Store, figure_files, report
+from clinfonce.results import Results, Store, report
 from clinfonce.results import open as open_results
-from clinfonce.results.report.page import figure_information_plane_svg
 from tests.results.example_store import write_example
 from tests.results.store.test_store import rows
 
@@ -156,16 +155,6 @@ def test_the_page_is_replaced_whole(
             report(results, path, metric="val_knn")
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
-
-
-def test_figures_are_written_as_pictures(results: Results, tmp_path: Path) -> None:
-    written = figure_files(results, tmp_path / "figures")
-    names = {path.stem for path in written}
-    assert {"information-plane", "granularity", "learning-curves", "correlations", "cost"} <= names
-    assert all(p.read_text().startswith("<svg") for p in written if p.suffix == ".svg")
-    assert sum(p.read_bytes().startswith(b"%PDF") for p in written) == len(names)
-    picture = figure_information_plane_svg(results)
-    assert picture == (tmp_path / "figures/information-plane.svg").read_text()
 
 
 def test_five_thousand_trials_are_quick(tmp_path: Path) -> None:

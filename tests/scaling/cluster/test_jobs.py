@@ -41,8 +41,10 @@ class Head:
     def forward(self, port):
         with ThreadingHTTPServer(("127.0.0.1", 0), _answers_of(self)) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield server.server_address[1]
-            server.shutdown()
+            try:
+                yield server.server_address[1]
+            finally:
+                server.shutdown()  # else its thread asks the closed socket again and again
 
     def run(self, command, *, text=""):
         return ""

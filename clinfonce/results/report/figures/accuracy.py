@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 
 from clinfonce.results.analysis.averages import ClusteringRow
+from clinfonce.results.analysis.trends import families
+from clinfonce.results.plot.marks import mark_of
 from clinfonce.results.report.figures import svg
 from clinfonce.results.report.figures.common import (
     WIDE,
     Legend,
-    ends,
     figure,
-    known,
     mark_row,
     nothing,
     source_legend,
@@ -18,15 +18,13 @@ from clinfonce.results.report.figures.common import (
 from clinfonce.results.report.figures.svg import Frame
 
 
-def granularity(
-    rows: Sequence[ClusteringRow], *, size: tuple[int, int] = WIDE, titles: bool = False
-) -> str:
+def granularity(rows: Sequence[ClusteringRow], *, size: tuple[int, int] = WIDE) -> str:
     """Accuracy against the number of clusters; bars span one standard deviation each way."""
-    drawn = [(i, r) for i, r in enumerate(rows) if known(r, "accuracy") and r.n_clusters]
+    drawn = [(i, r) for i, r in enumerate(rows) if r.knows("accuracy") and r.n_clusters]
     if not drawn:
         return nothing(size, "No clustering with a known accuracy yet")
     xs = [math.log2(r.n_clusters or 1) for _, r in drawn]
-    reach = [e for _, r in drawn for e in ends(r)]
+    reach = [e for _, r in drawn for e in r.reach]
     x_range = svg.padded(xs, least=1.0, share=0.04)
     legend = source_legend([r for _, r in drawn], width=size[0])
     f = _frame(size, x_range, reach, legend)
@@ -40,7 +38,7 @@ def granularity(
     )
     parts = [legend.content, axes, _family_lines(f, [r for _, r in drawn])]
     for i, r in drawn:
-        parts.append(_with_bar(f, math.log2(r.n_clusters or 1), r, i, titles))
+        parts.append(_with_bar(f, math.log2(r.n_clusters or 1), r, i))
     return figure(size, "Accuracy against granularity", "".join(parts))
 
 
@@ -51,31 +49,26 @@ def scatter(
     label: str,
     *,
     size: tuple[int, int] = WIDE,
-    titles: bool = False,
 ) -> str:
     """Accuracy against any positive number of a clustering, on a logarithmic axis."""
-    found = [(i, r, value(r)) for i, r in enumerate(rows) if known(r, "accuracy")]
+    found = [(i, r, value(r)) for i, r in enumerate(rows) if r.knows("accuracy")]
     drawn = [(i, r, math.log2(v)) for i, r, v in found if v]
     if not drawn:
         return nothing(size, f"No clustering with a known {x_title} yet")
     x_range = svg.padded([x for *_, x in drawn], least=1.0)
-    reach = [e for _, r, _ in drawn for e in ends(r)]
+    reach = [e for _, r, _ in drawn for e in r.reach]
     legend = source_legend([r for _, r, _ in drawn], width=size[0])
     f = _frame(size, x_range, reach, legend)
     x_ticks = round_ticks_of_log2(*x_range)
     axes = svg.axes(f, x_ticks, svg.percent_ticks(f.y.low, f.y.high), x_title, "accuracy")
     parts = [legend.content, axes]
-    parts += [_with_bar(f, x, r, i, titles) for i, r, x in drawn]
+    parts += [_with_bar(f, x, r, i) for i, r, x in drawn]
     return figure(size, label, "".join(parts))
 
 
-def cost(
-    rows: Sequence[ClusteringRow], *, size: tuple[int, int] = WIDE, titles: bool = False
-) -> str:
+def cost(rows: Sequence[ClusteringRow], *, size: tuple[int, int] = WIDE) -> str:
     """Accuracy against the mean duration of a trial."""
-    return scatter(
-        rows, lambda r: r.seconds, "seconds per trial", "Accuracy by cost", size=size, titles=titles
-    )
+    return scatter(rows, lambda r: r.seconds, "seconds per trial", "Accuracy by cost", size=size)
 
 
 def _frame(
@@ -94,26 +87,19 @@ def round_ticks_of_log2(low: float, high: float) -> list[tuple[float, str]]:
     return [(math.log2(n), svg.short(n)) for n in inside]
 
 
-def _with_bar(f: Frame, x: float, row: ClusteringRow, i: int, titles: bool) -> str:
-    _, fill = svg.mark_of(row.source)
-    low, high = ends(row)
+def _with_bar(f: Frame, x: float, row: ClusteringRow, i: int) -> str:
+    fill = mark_of(row.source).colour
+    low, high = row.reach
     at = f.x(x)
     bar = svg.line(at, f.y(low), at, f.y(high), class_="bar", stroke=fill) if row.spread else ""
     here = at, f.y(row.accuracy or 0.0)
-    return bar + mark_row(row, i, here, radius=5.5, fill=fill, titles=titles)
+    return bar + mark_row(row, i, here, radius=5.5, fill=fill)
 
 
 def _family_lines(f: Frame, rows: Sequence[ClusteringRow]) -> str:
     """Join the clusterings of one source that differ in granularity alone."""
-    families: dict[str, list[ClusteringRow]] = {}
-    for row in rows:
-        # The levels of one synthetic family do not go on in the next.
-        if row.granularity is not None and row.source not in (None, "synthetic"):
-            families.setdefault(row.source, []).append(row)
     parts = []
-    for source, family in families.items():
-        if 1 < len(family) <= 200:
-            ordered = sorted(family, key=lambda r: (r.n_clusters or 0, r.granularity or 0))
-            points = [(f.x(math.log2(r.n_clusters or 1)), f.y(r.accuracy or 0)) for r in ordered]
-            parts.append(svg.polyline(points, class_="family", stroke=svg.mark_of(source)[1]))
+    for source, family in families(rows).items():
+        points = [(f.x(math.log2(r.n_clusters or 1)), f.y(r.accuracy or 0)) for r in family]
+        parts.append(svg.polyline(points, class_="family", stroke=mark_of(source).colour))
     return "".join(parts)

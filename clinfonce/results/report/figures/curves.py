@@ -1,22 +1,13 @@
 """Learning curves: validation accuracy along training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from clinfonce.results.analysis.curves import Curve
+from clinfonce.results.plot.labels import apart, shortened
+from clinfonce.results.plot.marks import mark_of
 from clinfonce.results.report.figures import svg
-from clinfonce.results.report.figures.common import WIDE, figure, nothing, shortened
+from clinfonce.results.report.figures.common import WIDE, figure, nothing
 from clinfonce.results.report.figures.svg import Frame
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Validation accuracy along training, averaged over the trials of a clustering."""
-
-    name: str
-    source: str | None
-    epochs: tuple[int, ...]
-    values: tuple[float, ...]
-    marked: bool  # drawn in colour and named
 
 
 def learning_curves(curves: Sequence[Curve], *, size: tuple[int, int] = WIDE) -> str:
@@ -40,24 +31,19 @@ def _curve(f: Frame, curve: Curve) -> str:
     points = [(f.x(e), f.y(v)) for e, v in zip(curve.epochs, curve.values, strict=True)]
     if not curve.marked:
         return svg.polyline(points, class_="curve faint")
-    return svg.polyline(points, class_="curve", stroke=svg.mark_of(curve.source)[1])
+    return svg.polyline(points, class_="curve", stroke=mark_of(curve.source).colour)
 
 
 def _curve_names(f: Frame, curves: Sequence[Curve]) -> str:
     """Names at the ends of the curves, moved apart where they would overlap."""
     room, gap = f.x.end - f.x(max((c.epochs[-1] for c in curves), default=1)), 15.0
     ordered = sorted(curves, key=lambda c: -c.values[-1])
-    heights: list[float] = []
-    for curve in ordered:
-        wanted = f.y(curve.values[-1]) + 4
-        heights.append(max(wanted, heights[-1] + gap) if heights else wanted)
-    overflow = (heights[-1] if heights else 0) - (f.y.start + 4)
-    if overflow > 0:
-        heights = [h - overflow for h in heights]
+    wanted = [f.y(curve.values[-1]) + 4 for curve in ordered]
+    heights = apart(wanted, gap=gap, lowest=f.y.start + 4)
     parts = []
     for curve, height in zip(ordered, heights, strict=True):
         x = f.x(curve.epochs[-1])
-        colour = svg.mark_of(curve.source)[1]
+        colour = mark_of(curve.source).colour
         end = f.y(curve.values[-1])
         parts.append(svg.line(x + 2, end, x + 12, height - 4, class_="leader", stroke=colour))
         name = shortened(curve.name, max(int((room - 16) / 6.3), 8))

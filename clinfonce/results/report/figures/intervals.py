@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clinfonce.results.analysis.importance import Importance
+from clinfonce.results.analysis.importance import MOST_SHOWN, Importance, ends_of
 from clinfonce.results.analysis.ped_anova import Share
 from clinfonce.results.analysis.relation import QUANTITIES, Correlation
 from clinfonce.results.analysis.statistics import Interval
+from clinfonce.results.plot.labels import shortened
 from clinfonce.results.report.figures import svg
-from clinfonce.results.report.figures.common import WIDE, figure, nothing, shortened
+from clinfonce.results.report.figures.common import WIDE, figure, nothing
 from clinfonce.results.report.figures.svg import Frame, Scale
 
 _LINE = 34  # pixels
-_MOST_ATTRIBUTES = 16
+_NAMES = 150  # pixels that names have
 
 
 @dataclass(frozen=True)
@@ -38,42 +39,23 @@ def importances(found: Sequence[Importance], *, size: tuple[int, int] = WIDE) ->
     """What attributes add to accuracy: the most helpful and the most harmful ones."""
     if not found:
         return nothing((size[0], 120), "No clusterings by attributes")
-    half = _MOST_ATTRIBUTES // 2
-    shown = found if len(found) <= _MOST_ATTRIBUTES else (*found[:half], *found[-half:])
-    lines = [_Line(i.attribute, i.best, None) for i in shown]
+    lines = [_Line(i.attribute, i.best, None) for i in ends_of(found)]
     label = "Accuracy with an attribute less without it"
     return _draw_shares(lines, "points of accuracy, with less without", label, size[0])
 
 
-def estimates(
-    found: Sequence[tuple[str, Interval]], title: str, label: str, *, size: tuple[int, int] = WIDE
-) -> str:
-    """Any named shares with their intervals, on an axis in percent that holds zero.
-
-    Args:
-        found: name and share, in the order of the lines.
-        title: of the axis.
-        label: what the figure shows, for a screen reader.
-        size: of which the width counts.
-    """
-    lines = [_Line(name, interval, None) for name, interval in found]
-    return _draw_shares(lines, title, label, size[0], names=230)
-
-
-def _draw_shares(
-    lines: Sequence[_Line], title: str, label: str, width: int, *, names: int = 150
-) -> str:
+def _draw_shares(lines: Sequence[_Line], title: str, label: str, width: int) -> str:
     reach = [v for n in lines for v in vars(n.interval).values() if v is not None]
     low, high = svg.padded([0.0, *reach], least=0.02)
     ticks = [(v, svg.short(100 * v)) for v in svg.ticks(low, high, 4)]
-    return _draw(lines, (low, high), ticks, title, f"{label}: {_say(lines, 100)}", width, names)
+    return _draw(lines, (low, high), ticks, title, f"{label}: {_say(lines, 100)}", width)
 
 
 def search_shares(found: Sequence[Share], *, size: tuple[int, int] = WIDE) -> str:
     """How much each attribute decides whether a searched trial is among the best."""
     if not found:
         return nothing((size[0], 120), "Too few searched trials")
-    lines = [_Line(s.name, s.share, None) for s in found[:_MOST_ATTRIBUTES]]
+    lines = [_Line(s.name, s.share, None) for s in found[:MOST_SHOWN]]
     ticks = [(v, svg.short(100 * v)) for v in (0.0, 0.25, 0.5, 0.75, 1.0)]
     label = "Importance to be among the best trials, in percent: " + _say(lines, 100)
     return _draw(lines, (0, 1), ticks, "share of importance, %", label, size[0])
@@ -86,10 +68,9 @@ def _draw(
     title: str,
     label: str,
     width: int,
-    names: int = 150,
 ) -> str:
-    """Draw the lines on an axis; `names` is the room for their names, in pixels."""
-    bottom, left = 12 + _LINE * len(lines), names
+    """Draw the lines on an axis."""
+    bottom, left = 12 + _LINE * len(lines), _NAMES
     f = Frame(width, bottom + 52, Scale(*x, left, width - 20), Scale(0, len(lines), 12, bottom))
     parts = []
     for value, words in ticks:

@@ -1,15 +1,15 @@
 """The information plane: what a clustering says of the label, and what besides."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TypeAlias
 
 from clinfonce.results.analysis.averages import ClusteringRow
+from clinfonce.results.analysis.trends import frontier
+from clinfonce.results.plot.labels import beside
 from clinfonce.results.report.figures import svg
 from clinfonce.results.report.figures.common import (
     WIDE,
     figure,
-    known,
     mark_row,
     nothing,
     source_legend,
@@ -27,7 +27,6 @@ def information_plane(
     size: tuple[int, int] = WIDE,
     above_chance: bool = False,
     chosen: str | None = None,
-    titles: bool = False,
 ) -> str:
     """Where each clustering lies: what it says of the label, across, and what besides, upward.
 
@@ -36,10 +35,9 @@ def information_plane(
         size: width and height in pixels.
         above_chance: take I(Z;T) above chance in place of the plug-in estimate.
         chosen: clustering_id of the clustering that is named beside the end points.
-        titles: give every mark a title, for a picture that has no script.
     """
     key = "i_zt_excess" if above_chance else "i_zt"
-    drawn = [(i, r) for i, r in enumerate(rows) if known(r, key, "h_z_given_t")]
+    drawn = [(i, r) for i, r in enumerate(rows) if r.knows(key, "h_z_given_t")]
     if not drawn:
         return nothing(size, "No clustering with known information yet")
     xs = [float(getattr(r, key)) for _, r in drawn]
@@ -48,6 +46,7 @@ def information_plane(
     right, top = max(h_t, *xs) * 1.05 or 1.0, max(max(ys) * 1.08, 0.5)
     low = min(0.0, *xs)
     sources = [r for _, r in drawn]
+    inside = [(x, y) for x, y, r in zip(xs, ys, sources, strict=True) if not r.is_end_point]
     if size[0] < 500:  # no room beside the colours
         legend = source_legend(sources, width=size[0], top=54, coloured=False)
     else:
@@ -58,17 +57,13 @@ def information_plane(
     parts = [
         _plane_axes(f, above_chance),
         _bound(f, h_t),
-        _frontier(f, [(x, y) for x, y, (_, r) in zip(xs, ys, drawn, strict=True) if _inside(r)]),
-        _accuracy_marks(f, drawn, key, titles),
+        svg.polyline([(f.x(x), f.y(y)) for x, y in frontier(inside)], class_="frontier"),
+        _accuracy_marks(f, drawn, key),
         _names(f, [(r, x, y) for x, y, (_, r) in zip(xs, ys, drawn, strict=True)], chosen),
         _colour_legend(f, [r for _, r in drawn]),
         legend.content,
     ]
     return figure(size, "Information plane", "".join(parts))
-
-
-def _inside(row: ClusteringRow) -> bool:
-    return not row.is_end_point
 
 
 def _plane_axes(f: Frame, above_chance: bool) -> str:
@@ -89,21 +84,7 @@ def _bound(f: Frame, h_t: float) -> str:
     return svg.line(at, f.y.start, at, f.y.end, class_="bound") + words
 
 
-def _frontier(f: Frame, points: Sequence[tuple[float, float]]) -> str:
-    """The edge beyond which no clustering says more of the label with less besides."""
-    edge: list[tuple[float, float]] = []
-    for x, y in sorted(points, key=lambda p: (-p[0], p[1])):
-        if not edge or y < edge[-1][1]:
-            edge.append((x, y))
-    if len(edge) < 2:
-        return ""
-    steps = [edge[0]]
-    for (_, above), (x, y) in pairwise(edge):
-        steps += [(x, above), (x, y)]
-    return svg.polyline([(f.x(x), f.y(y)) for x, y in steps], class_="frontier")
-
-
-def _accuracy_marks(f: Frame, drawn: Numbered, key: str, titles: bool) -> str:
+def _accuracy_marks(f: Frame, drawn: Numbered, key: str) -> str:
     low, high = _accuracy_range([r for _, r in drawn])
     radius = 6.5 if len(drawn) < 200 else 4.5 if len(drawn) < 1500 else 3.0
     parts = []
@@ -112,7 +93,7 @@ def _accuracy_marks(f: Frame, drawn: Numbered, key: str, titles: bool) -> str:
         share = ((r.accuracy or 0) - low) / (high - low)
         fill = svg.colour(share) if r.accuracy is not None else None
         at = f.x(getattr(r, key)), f.y(r.h_z_given_t or 0.0)
-        parts.append(mark_row(r, i, at, radius=radius, fill=fill, titles=titles))
+        parts.append(mark_row(r, i, at, radius=radius, fill=fill))
     return "".join(parts)
 
 
@@ -126,29 +107,11 @@ def _names(
         if not row.is_end_point and row.clustering_id != chosen:
             continue
         name = row.name if row.is_end_point else "best auxiliary"  # its own is long
-        left, baseline = _place(f, (f.x(x), f.y(y)), _LETTER * len(name), taken)
+        at, width = (f.x(x), f.y(y)), _LETTER * len(name)
+        left, baseline = beside(at, width, taken, x=(f.x.start, f.x.end), y=(f.y.end, f.y.start))
         taken += [(left + step, baseline - 4) for step in range(0, _LETTER * len(name), _LETTER)]
         parts.append(svg.text(left, baseline, name, class_="name"))
     return "".join(parts)
-
-
-def _place(
-    f: Frame, at: tuple[float, float], width: float, taken: Sequence[tuple[float, float]]
-) -> tuple[float, float]:
-    """Where a name of a width begins: right, left, above or below, inside and clear of others."""
-    x, y = at
-    middle = min(max(x - width / 2, f.x.start), f.x.end - width)
-    spots = [(x + 13, y + 4), (x - 13 - width, y + 4), (middle, y - 13), (middle, y + 22)]
-    inside = [s for s in spots if f.x.start <= s[0] <= f.x.end - width and s[1] > f.y.end]
-
-    def covered(spot: tuple[float, float]) -> int:
-        return sum(
-            abs(other_y - spot[1] + 4) < 13 and spot[0] - 7 < other_x < spot[0] + width + 7
-            for other_x, other_y in taken
-            if (other_x, other_y) != at
-        )
-
-    return min(inside or spots, key=covered)
 
 
 def _accuracy_range(rows: Sequence[ClusteringRow]) -> tuple[float, float]:

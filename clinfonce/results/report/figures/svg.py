@@ -18,18 +18,6 @@ _VIRIDIS = (
     (253, 231, 37),
 )
 
-# A source keeps its mark and its colour in every figure (colours: Okabe & Ito, 2008).
-_MARKS = {
-    "instances": ("diamond", "#d55e00"),
-    "labels": ("star", "#009e73"),
-    "attributes": ("circle", "#0072b2"),
-    "kmeans": ("square", "#cc79a7"),
-    "hierarchy": ("triangle", "#b8860b"),
-    "tags": ("cross", "#56a5d8"),
-    "column": ("pentagon", "#7a6fd0"),
-}
-_OTHER = ("hexagon", "#8a8f98")
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -160,17 +148,10 @@ def colour(share: float) -> str:
     return "#" + "".join(f"{round(c):02x}" for c in mixed)
 
 
-def mark_of(source: str | None) -> tuple[str, str]:
-    """The shape and the colour of a source."""
-    return _MARKS.get(source or "", _OTHER)
-
-
-def mark(
-    shape: str, x: float, y: float, radius: float, content: str = "", /, **attributes: object
-) -> str:
+def mark(shape: str, x: float, y: float, radius: float, /, **attributes: object) -> str:
     """A mark of about the same area whatever its shape."""
     if shape == "circle":
-        return tag("circle", content, cx=x, cy=y, r=radius, **attributes)
+        return tag("circle", cx=x, cy=y, r=radius, **attributes)
     corners, turn, grow = _POLYGONS[shape]
     hollow = shape in ("star", "cross")  # every second corner lies inward
     count = 2 * corners if hollow else corners
@@ -179,7 +160,7 @@ def mark(
         r = radius * grow * (0.45 if hollow and i % 2 else 1.0)
         angle = turn + 2 * math.pi * i / count
         points.append(f"{_text(x + r * math.sin(angle))},{_text(y - r * math.cos(angle))}")
-    return tag("polygon", content, points=" ".join(points), **attributes)
+    return tag("polygon", points=" ".join(points), **attributes)
 
 
 _POLYGONS = {
