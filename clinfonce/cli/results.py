@@ -70,6 +70,16 @@ def _relate(arguments: argparse.Namespace) -> int:
         ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
         [_relation_row(row) for row in relation.rows if row.accuracy is not None],
     )
+    if relation.against_frozen:
+        say("\nAgainst the frozen encoder:")
+        print_rows(
+            ["accuracy", "frozen", "best", "points"],
+            [
+                [each.metric, _percent(each.frozen, None), _percent(each.adapted, None),
+                 f"{each.gain:+.1f}"]
+                for each in relation.against_frozen
+            ],
+        )  # fmt: skip
     if relation.correlations:
         say(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
         print_rows(

@@ -74,6 +74,11 @@ class ClusteringRow:
         return self.source in ("instances", "labels")
 
     @property
+    def is_frozen(self) -> bool:
+        """Whether it is no clustering, but the pretrained encoder as it is."""
+        return self.source == "frozen"
+
+    @property
     def log2_k(self) -> float | None:
         """log2 of the number of clusters."""
         return math.log2(self.n_clusters) if self.n_clusters else None

@@ -14,6 +14,7 @@ from clinfonce.results.analysis.averages import (
     rows_of,
     select_trials,
 )
+from clinfonce.results.analysis.frozen import AgainstFrozen, against_frozen, verdict
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.sql.query import Results
 from clinfonce.results.store.schema import describe_accuracy
@@ -109,7 +110,9 @@ class Relation:
         chosen: clustering_id of the best clustering between instances and labels, chosen by
             validation accuracy so that its test accuracy is not the luckiest of many, and among
             those that ran with several seeds if any did.
-        answer: the outcome in one sentence.
+        against_frozen: the chosen clustering and the encoder as it was pretrained, with few labels,
+            by neighbours and with all labels; none where no trial probed that.
+        answer: the outcome in one sentence, or two where there is a frozen encoder.
     """
 
     metric: str
@@ -124,6 +127,7 @@ class Relation:
     predictions: tuple[Prediction, ...]
     notes: tuple[str, ...]
     chosen: str | None
+    against_frozen: tuple[AgainstFrozen, ...]
     answer: str
 
     def to_json(self) -> dict[str, Any]:
@@ -150,6 +154,7 @@ def relate(results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None 
     rows = clustering_rows(trials)
     scored = _scored(rows)
     chosen = chosen_of(rows)
+    compared = against_frozen(trials, _replicates(trials, chosen), metric)
     effects = _effects(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else ()
     return Relation(
         metric=metric,
@@ -164,7 +169,8 @@ def relate(results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None 
         predictions=_predictions(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else (),
         notes=_notes(trials, rows, len(scored)),
         chosen=chosen.clustering_id if chosen else None,
-        answer=_answer(rows, chosen, metric),
+        against_frozen=compared,
+        answer=_answer(rows, chosen, metric, compared),
     )
 
 
@@ -181,6 +187,20 @@ def _correlations(rows: list[ClusteringRow]) -> tuple[Correlation, ...]:
     if len(rows) < _FEWEST_FOR_CORRELATION:
         return ()
     return tuple(_correlation(rows, name) for name in QUANTITIES)
+
+
+def _replicates(trials: list[dict[str, Any]], chosen: ClusteringRow | None) -> list[dict[str, Any]]:
+    """The trials that a clustering's accuracy is the mean of."""
+    if chosen is None:
+        return []
+    group = (chosen.clustering_id, chosen.objective)
+    return [
+        t
+        for t in trials
+        if (t["clustering_group"], t["objective"]) == group
+        and t["status"] == "complete"
+        and t["is_replicate"]
+    ]
 
 
 def _correlation(rows: list[ClusteringRow], quantity: str) -> Correlation:
@@ -251,11 +271,12 @@ def _notes(
             f"Trials of one clustering differ in {', '.join(differing)}, so their spread holds "
             "more than the seed."
         )
-    if len({row.objective for row in rows}) > 1:
+    trained = [row for row in rows if not row.is_frozen]
+    if len({row.objective for row in trained}) > 1:
         notes.append("Several objectives are compared: a clustering has one row for each.")
-    single = sum(row.n_trials == 1 for row in rows)
+    single = sum(row.n_trials == 1 for row in trained)
     if single and n_scored:
-        notes.append(f"{single} of {len(rows)} rows rest on a single trial: no spread is known.")
+        notes.append(f"{single} of {len(trained)} rows rest on a single trial: no spread is known.")
     measured = {(t["n_labelled"], t["n_images"]) for t in trials if t["n_labelled"] is not None}
     notes.extend(
         f"Bits are of the {labelled:,} of {images:,} training images that have a label."
@@ -279,7 +300,12 @@ def _differing_settings(trials: list[dict[str, Any]]) -> list[str]:
 def chosen_of(rows: Sequence[ClusteringRow]) -> ClusteringRow | None:
     """The best clustering between instances and labels by validation, as `Relation.chosen`."""
     between = [
-        r for r in rows if r.accuracy is not None and not r.is_end_point and r.source != "synthetic"
+        r
+        for r in rows
+        if r.accuracy is not None
+        and not r.is_end_point
+        and not r.is_frozen
+        and r.source != "synthetic"
     ]  # a synthetic clustering is made of the labels
     # One seed's accuracy is luck in part: where a sweep confirmed some clusterings, take of those.
     between = [r for r in between if r.n_seeds > 1] or between
@@ -289,7 +315,18 @@ def chosen_of(rows: Sequence[ClusteringRow]) -> ClusteringRow | None:
     return max(between, key=lambda r: r.accuracy or 0.0, default=None)
 
 
-def _answer(rows: tuple[ClusteringRow, ...], chosen: ClusteringRow | None, metric: str) -> str:
+def _answer(
+    rows: tuple[ClusteringRow, ...],
+    chosen: ClusteringRow | None,
+    metric: str,
+    compared: tuple[AgainstFrozen, ...],
+) -> str:
+    found = _outcome(rows, chosen, metric)
+    said = verdict(compared)
+    return f"{found} {said}." if said else found
+
+
+def _outcome(rows: tuple[ClusteringRow, ...], chosen: ClusteringRow | None, metric: str) -> str:
     scored = [row for row in rows if row.accuracy is not None]
     if not scored:
         return "No complete trial has this accuracy yet."

@@ -21,6 +21,7 @@ class Mark:
 # Colours: Okabe & Ito, 2008.
 _MARKS = {
     "instances": Mark("diamond", "#d55e00", "instances"),
+    "frozen": Mark("hexagon", "#444b55", "frozen"),
     "labels": Mark("star", "#009e73", "labels"),
     "attributes": Mark("circle", "#0072b2", "attributes"),
     "kmeans": Mark("square", "#cc79a7", "k-means"),

@@ -78,8 +78,9 @@ def _duration(seconds: float) -> str:
 
 
 def _tiles(relation: Relation) -> str:
-    """The three numbers to remember: no auxiliary information, the best of it, the labels."""
+    """The numbers to remember: frozen, no auxiliary information, the best of it, the labels."""
     wanted: list[tuple[str, ClusteringRow | None]] = [
+        ("Frozen", next((r for r in relation.rows if r.is_frozen), None)),
         ("Instances", next((r for r in relation.rows if r.source == "instances"), None)),
         (
             "Best auxiliary",

@@ -2,7 +2,8 @@
 
 -- The trials that count. Those of role choose only select the settings of a fixed trial, which runs
 -- with them again: as replicates beside it they would mix settings. clustering_group is the
--- clustering_id, and one for all seeds where each trial clusters its own encoder's features.
+-- clustering_id, and one for all seeds where each trial clusters its own encoder's features; the
+-- pretrained encoder as it is, which no clustering trained, is a row of its own (frozen).
 -- is_replicate says whether a trial is averaged with others of its clustering and objective: where
 -- there are complete ones of the sweep's own seeds (fixed, confirmed), searched ones are not. One
 -- of those was picked for its result, which is luck in part; others may differ in settings.
@@ -14,6 +15,7 @@ with grouped as (
             when source = 'kmeans' and spec ->> '$.clustering.features' in ('encoder', 'head')
             then min(clustering_id)
                 over (partition by sweep, data_fingerprint, spec -> '$.clustering')
+            when source = 'frozen' then 'frozen'
             else clustering_id
         end as clustering_group
     from trials where role <> 'choose'
