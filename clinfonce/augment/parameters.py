@@ -16,6 +16,7 @@ COLUMNS = (
     *("crop_x", "crop_y", "flip", "angle", "shear_x", "shear_y", "zoom", "shift_x", "shift_y"),
     *("brightness", "contrast", "saturation", "hue", "blur", "solarise", "noise", "noise_start"),
     *("erase_area", "erase_log_ratio", "erase_x", "erase_y"),
+    "vertical_flip",
 )
 COLUMN = {name: place for place, name in enumerate(COLUMNS)}
 
@@ -26,7 +27,8 @@ class Parameters:
 
     Attributes:
         values: float32 (2, n, number of parameters): first views, then second views. Angles are in
-            radians, lengths in shares of the side; `flip` is -1 for a mirror image, else 1.
+            radians, lengths in shares of the side; `flip` and `vertical_flip` are -1 for a
+            mirror image, else 1.
     """
 
     values: Tensor
@@ -95,7 +97,7 @@ class Parameters:
 
 def stretches(p: Parameters, boxes: Tensor) -> Tensor:
     """What the views show (2n, 4): left, top, extents across and down, fractions of the image."""
-    mirror = torch.stack((p["flip"], torch.ones_like(p["flip"])), 1)
+    mirror = torch.stack((p["flip"], p["vertical_flip"]), 1)
     shift = torch.stack((p["shift_x"], p["shift_y"]), 1)
     extents = boxes[:, 2:] * mirror / p["zoom"][:, None]
     centres = boxes[:, :2] + boxes[:, 2:] / 2
@@ -106,7 +108,7 @@ def maps(p: Parameters, boxes: Tensor, aspect: float) -> Tensor:
     """The maps (2n, 2, 3) from places in the views to places in the images, in [-1, 1]."""
     shift = torch.stack((p["shift_x"], p["shift_y"]), 1)
     result = pixels.inverse_affine(p["angle"], p["shear_x"], p["shear_y"], p["zoom"], shift, aspect)
-    mirror = torch.stack((p["flip"], torch.ones_like(p["flip"])), 1)
+    mirror = torch.stack((p["flip"], p["vertical_flip"]), 1)
     result = result * (boxes[:, 2:] * mirror)[:, :, None]
     result[:, :, 2] += 2 * boxes[:, :2] + boxes[:, 2:] - 1
     return result

@@ -1,8 +1,9 @@
 """Policies: what may happen to an image, how it is drawn, and how it is applied."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ _CHUNK_VALUES = {"cpu": 2**17, "cuda": 2**26}
 _SMALLEST_BLUR = 0.3  # pixels; a weaker Gaussian gives its neighbours under half a percent
 
 _CHANCES = ("flip", "jitter", "grey", "blur", "solarise", "erase")
+_COLOURS = ("brightness", "contrast", "saturation", "hue")
 # A factor of 1 and a turn of 0 change no colour.
 _UNCHANGED = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
 
@@ -37,6 +39,8 @@ class Policy:
     """Width : height of the crop in pixels, log-uniform; the crop is resized to the view."""
     flip: float = 0.0
     """Probability of a mirror image, left for right."""
+    vertical_flip: float = 0.0
+    """Probability of one upside down: with `flip`, all orientations that halves of a turn have."""
     rotation: float = 0.0
     """Largest angle either way, in degrees."""
     shear: float = 0.0
@@ -77,7 +81,7 @@ class Policy:
     """Side of the views in pixels; None = that of the images."""
 
     def __post_init__(self) -> None:
-        chances = {name: 0 <= getattr(self, name) <= 1 for name in _CHANCES}
+        chances = {n: 0 <= getattr(self, n) <= 1 for n in (*_CHANCES, "vertical_flip")}
         self._check(chances, "a probability between 0 and 1")
         amounts = ("brightness", "contrast", "saturation", "noise")
         self._check({name: 0 <= getattr(self, name) < math.inf for name in amounts}, "0 or more")
@@ -104,6 +108,34 @@ class Policy:
             raise InputError(f"unknown augmentation {name!r}; known are {', '.join(POLICIES)}")
         return POLICIES[name]
 
+    @staticmethod
+    def changed(name: str, changes: Mapping[str, Any]) -> "Policy":
+        """Return a policy of `POLICIES` with some fields changed.
+
+        Args:
+            name: of the policy.
+            changes: by field; `rotate` is the rotation, and `colour` a factor of the strength of
+                brightness, contrast, saturation and hue and of the probability of grey; 0 is no
+                change of colour at all.
+
+        Raises:
+            InputError: no such policy, or a value out of its range.
+        """
+        policy, given = Policy.named(name), dict(changes)
+        if "rotate" in given:
+            given["rotation"] = given.pop("rotate")
+        strength = given.pop("colour", 1.0)
+        if strength != 1.0:
+            given = policy._coloured(strength) | given
+        return replace(policy, **given)
+
+    def _coloured(self, strength: float) -> dict[str, Any]:
+        """Fields of as many times the change of colour; 0 is none."""
+        if strength == 0:
+            return dict.fromkeys((*_COLOURS, "jitter", "grey"), 0.0)
+        fields = {name: strength * getattr(self, name) for name in _COLOURS}
+        return fields | {"hue": min(0.5, fields["hue"]), "grey": min(1.0, strength * self.grey)}
+
     def sample(self, n: int, generator: torch.Generator) -> Parameters:
         """Draw what happens to both views of n images, from a generator on the CPU.
 
@@ -111,10 +143,12 @@ class Policy:
         """
         if n < 1:
             raise InputError(f"a batch has {n} images; it needs 1 or more")
-        u = torch.rand(2, n, len(COLUMNS) + len(_CHANCES), generator=generator)
+        drawn = len(COLUMNS) - 1  # all but vertical_flip
+        u = torch.rand(2, n, drawn + len(_CHANCES), generator=generator)
         low, high = torch.tensor(self._ranges()).T
-        values = u[..., : len(COLUMNS)] * (high - low) + low
-        chances = u[..., len(COLUMNS) :] < torch.tensor([getattr(self, x) for x in _CHANCES])
+        values = torch.empty(2, n, len(COLUMNS))
+        values[..., :drawn] = u[..., :drawn] * (high - low) + low
+        chances = u[..., drawn:] < torch.tensor([getattr(self, x) for x in _CHANCES])
         happens = dict(zip(_CHANCES, chances.unbind(-1), strict=True))
         for name in ("blur", "solarise", "erase_area"):
             values[..., COLUMN[name]] *= happens[name.removesuffix("_area")]
@@ -122,6 +156,10 @@ class Policy:
         for name, unchanged in _UNCHANGED.items():
             values[..., COLUMN[name]].masked_fill_(~happens["jitter"], unchanged)
         values[..., COLUMN["saturation"]].masked_fill_(happens["grey"], 0.0)
+        values[..., COLUMN["vertical_flip"]] = 1.0
+        if self.vertical_flip:  # drawn last, so that it leaves the other draws as they are
+            upside_down = torch.rand(2, n, generator=generator) < self.vertical_flip
+            values[..., COLUMN["vertical_flip"]] = 1 - 2 * upside_down.float()
         return Parameters(values)
 
     def _ranges(self) -> list[tuple[float, float]]:
@@ -146,7 +184,7 @@ class Policy:
             "erase_area": self.erase_area,
             "erase_log_ratio": around(0, math.log(10 / 3)),
         }
-        return [given.get(name, (0.0, 1.0)) for name in COLUMNS]
+        return [given.get(name, (0.0, 1.0)) for name in COLUMNS[:-1]]
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Return the views of images that the parameters describe.
@@ -183,7 +221,8 @@ class Policy:
         """Everything (2n, …) that the pixels' arithmetic needs, stages that do nothing left out."""
         _, channels, h, w = shape
         plan: dict[str, Tensor] = {}
-        moves = self.flip or self.rotation or self.shear or self.shift or self.zoom != (1.0, 1.0)
+        moves = any((self.flip, self.vertical_flip, self.rotation, self.shear, self.shift))
+        moves = moves or self.zoom != (1.0, 1.0)
         if self._crops or moves or (height, width) != (h, w):
             boxes = p.crop_boxes(h, w, self.crop_ratio) if self._crops else p.whole_images()
             if self._is_separable(h, w, height, width):

@@ -1,5 +1,10 @@
 """Typed specifications of trials and sweeps, and the only reader of YAML."""
 
+from clinfonce.config.augmentation import (
+    Augmentation,
+    AugmentationSpec,
+    name_of,
+)
 from clinfonce.config.cluster_file import RayClusterSpec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.encoder import (
@@ -46,6 +51,8 @@ __all__ = [
     "PRETRAINED",
     "RANDOM",
     "AdapterSpec",
+    "Augmentation",
+    "AugmentationSpec",
     "Choices",
     "ClusteringSpec",
     "DataSpec",
@@ -73,6 +80,7 @@ __all__ = [
     "canonical",
     "change_trial",
     "grid",
+    "name_of",
     "points_to_try",
     "read_experiment",
     "read_fleet",

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
+from clinfonce.config.augmentation import Augmentation
 from clinfonce.config.base import MOST_NUMBERS, Amount, Count, Few, Seed, Several, Spec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.encoder import (
@@ -43,7 +44,7 @@ class TrialSpec(Spec):
     clustering: ClusteringSpec = ClusteringSpec(source="instances")
     objective: ObjectiveSpec = ObjectiveSpec()
     sampler: SamplerSpec = SamplerSpec()
-    augmentation: str = "simclr"
+    augmentation: Augmentation = "simclr"  # a policy's name, or {policy: …} and what is changed
     encoder: EncoderSpec = EncoderSpec()
     adapter: AdapterSpec | None = None  # absent: the default one where train is none
     head: HeadSpec = HeadSpec()
@@ -122,6 +123,9 @@ class TrialSpec(Spec):
         return self
 
 
+_AUGMENTATION = "augmentation"
+
+
 def change_trial(trial: TrialSpec, changes: Mapping[str, Any]) -> TrialSpec:
     """Return `trial` with some fields replaced; nested mappings change only what they name.
 
@@ -176,9 +180,16 @@ def changed_values(trial: TrialSpec, changes: Mapping[str, Any]) -> dict[str, An
 def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for field, value in changes.items():
+        if field == _AUGMENTATION and isinstance(value, Mapping):
+            merged[field] = _with_policy(merged.get(field))
         nested = isinstance(value, Mapping) and isinstance(merged.get(field), Mapping)
         merged[field] = _merge(merged[field], value) if nested else value
     return merged
+
+
+def _with_policy(augmentation: Any) -> Any:
+    """An augmentation in the form that takes changes."""
+    return {"policy": augmentation} if isinstance(augmentation, str) else augmentation or {}
 
 
 def set_field(values: dict[str, Any], path: str, value: Any) -> None:
@@ -186,6 +197,8 @@ def set_field(values: dict[str, Any], path: str, value: Any) -> None:
     *parents, field = path.split(".")
     for parent in parents:
         child = values.get(parent)
+        if parent == _AUGMENTATION:
+            child = _with_policy(child)
         values[parent] = dict(child) if isinstance(child, Mapping) else {}
         values = values[parent]
     values[field] = value

@@ -78,7 +78,7 @@ class ImageInputs:
     @classmethod
     def of(cls, spec: "TrialSpec", source: ImageSource) -> "ImageInputs":
         """As a trial asks for them; views have the size that its encoder sees."""
-        policy = Policy.named(spec.augmentation)
+        policy = policy_of(spec)
         if spec.encoder.image_size is not None:
             policy = replace(policy, image_size=spec.encoder.image_size)
         return cls(source, policy, spec.seed)
@@ -107,6 +107,18 @@ class ImageInputs:
     def plain(self, places: Rows) -> Tensor:
         """Images float32 (b, c, h, w) in [-1, 1]."""
         return normalize(self._source.take(places))
+
+
+def policy_of(spec: "TrialSpec") -> Policy:
+    """What may happen to a view of a trial.
+
+    Raises:
+        InputError: no such policy, or a value out of its range.
+    """
+    given = spec.augmentation
+    if isinstance(given, str):
+        return Policy.named(given)
+    return Policy.changed(given.policy, given.changes)
 
 
 class FeatureInputs:

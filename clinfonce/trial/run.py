@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clinfonce.augment import Policy
 from clinfonce.clusterings import Clustering, from_instances
 from clinfonce.config import TrialSpec
 from clinfonce.data import TRAIN, ImageTable, attributes
@@ -21,7 +20,7 @@ from clinfonce.errors import InputError
 from clinfonce.files import File
 from clinfonce.models import Adapter, build_encoder
 from clinfonce.training.images import ImageSource
-from clinfonce.training.inputs import FeatureInputs, ImageInputs, Inputs
+from clinfonce.training.inputs import FeatureInputs, ImageInputs, Inputs, policy_of
 from clinfonce.training.loop import Epoch, Pretraining, build_model
 from clinfonce.training.sampler import BatchSampler
 from clinfonce.trial.clusterings import PretrainedFeatures, build_clustering, labels_of
@@ -94,7 +93,7 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
             than the workers, more prototypes than images, or a clustering that nothing can be
             learnt from.
     """
-    Policy.named(spec.augmentation)
+    policy_of(spec)
     check_kind(spec.encoder, table)
     shape = input_shape(spec, table, start)
     if spec.epochs == 0:

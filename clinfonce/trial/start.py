@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clinfonce.augment import Policy
 from clinfonce.config import EncoderSpec, TrialSpec
 from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError
@@ -17,6 +16,7 @@ from clinfonce.features import FeatureCache, FeatureRecipe, make_features
 from clinfonce.files import File, Folder
 from clinfonce.models import Weights, read_weights
 from clinfonce.models.saved import encoder_file, keep_weights
+from clinfonce.training.inputs import policy_of
 
 _OF_A_TRIAL = "trial:"
 
@@ -169,7 +169,7 @@ def recipe_of(spec: TrialSpec, table: ImageTable, weights: Weights) -> FeatureRe
         table,
         weights,
         copies=copies,
-        policy=Policy.named(spec.augmentation) if copies else None,
+        policy=policy_of(spec) if copies else None,
         dtype=spec.encoder.cache,
         precision=spec.precision,
     )

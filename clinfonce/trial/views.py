@@ -7,12 +7,14 @@ import torch
 from numpy.typing import NDArray
 
 from clinfonce import data
-from clinfonce.augment import contact_sheet
+from clinfonce.augment import Policy, contact_sheet
 from clinfonce.config import DataSpec, read_sweep_or_experiment
 from clinfonce.data import TRAIN
 from clinfonce.errors import InputError
+from clinfonce.training.inputs import policy_of
 
 _SEED = 0
+_GAP = 24  # pixels between two sheets
 
 
 def views(
@@ -35,18 +37,32 @@ def views(
         return write_contact_sheet(out, policy, DataSpec(name=data_name))
     found = read_sweep_or_experiment(specification)
     where = found.data if data_name is None else DataSpec(name=data_name)
-    return write_contact_sheet(out, policy or found.trial.augmentation, where)
+    if policy is not None:
+        return write_contact_sheet(out, policy, where)
+    augmentation = found.trial.augmentation
+    before = None if isinstance(augmentation, str) else augmentation.policy
+    return write_contact_sheet(out, policy_of(found.trial), where, before=before)
 
 
 def write_contact_sheet(
-    out: str | Path, policy: str, where: DataSpec, *, images: int = 8, pairs: int = 4
+    out: str | Path,
+    policy: Policy | str,
+    where: DataSpec,
+    *,
+    before: Policy | str | None = None,
+    images: int = 8,
+    pairs: int = 4,
 ) -> Path:
     """Write a PNG with a row for each of some training images: the image, then pairs of views.
 
+    Where an augmentation is a change of another, both are shown: before on the left, after on the
+    right.
+
     Args:
         out: file to write, .png.
-        policy: name of an augmentation.
+        policy: an augmentation, or its name.
         where: data set.
+        before: the augmentation that `policy` changes; None shows that alone.
         images: rows; drawn from the training images, the same each time.
         pairs: of views, beside each image.
 
@@ -59,9 +75,14 @@ def write_contact_sheet(
     table = data.load(where.name, root=None if where.root is None else Path(where.root))
     rows = table.rows(TRAIN)
     chosen = np.random.default_rng(_SEED).permutation(rows)[:images]
-    generator = torch.Generator().manual_seed(_SEED)
     shown = torch.from_numpy(table.images[np.sort(chosen)])
-    _write_png(path, contact_sheet(shown, policy, generator, pairs=pairs))
+    sheets = [
+        contact_sheet(shown, each, torch.Generator().manual_seed(_SEED), pairs=pairs)
+        for each in (before, policy)
+        if each is not None
+    ]
+    gap = np.full((len(sheets[0]), _GAP, *sheets[0].shape[2:]), 255, dtype=np.uint8)
+    _write_png(path, np.concatenate([sheets[0], *(p for s in sheets[1:] for p in (gap, s))], 1))
     return path
 
 
