@@ -82,8 +82,8 @@ def batches_within(
     The images of a condition are dealt out in random runs of ``images_per_condition``, and a batch
     is made of whole runs; the first and the last run of a batch may be cut, and the last of a
     condition is what is left. Within a condition, images of one cluster stay together in groups of
-    ``images_per_cluster``, of which the end of a run may cut one. Every image is in one batch, and batches are equally large to within
-    one image.
+    ``images_per_cluster``, of which the end of a run may cut one. Every image is in one batch, and
+    batches are equally large to within one image.
 
     Args:
         conditions: int64 (n,), what the images must agree in to be contrasted.
