@@ -103,6 +103,7 @@ def test_the_queries_benchmark_reads_a_real_tune_experiment(tmp_path):
         ("loss", "pytorch_metric_learning lightly", ["--sizes", "64", "--threads", "1"], 7),
         ("augment", "kornia", ["--sizes", "28", "--repetitions", "1"], 2),
         ("probe", "", ["--sizes", "small"], 1),
+        ("similarity", "", ["--sizes", "64", "--weights", "partition", "number, Gaussian"], 4),
     ],
 )
 def test_a_benchmark_beside_other_packages_runs_small(tmp_path, script, needs, arguments, rows):

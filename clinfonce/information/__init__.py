@@ -4,16 +4,22 @@ Plug-in mutual information grows with the number of clusters even if cluster ids
 random, so the value expected by chance, and the excess over it, stand beside the raw one.
 """
 
+from clinfonce.information._conditional import ConditionalInformation, conditional_information
 from clinfonce.information._estimate import Estimate, estimate
 from clinfonce.information._measure import Ids, Information, as_ids, entropy, measure, renumber
+from clinfonce.information._pairs import PairInformation, pair_information
 
 __all__ = [
+    "ConditionalInformation",
     "Estimate",
     "Ids",
     "Information",
+    "PairInformation",
     "as_ids",
+    "conditional_information",
     "entropy",
     "estimate",
     "measure",
+    "pair_information",
     "renumber",
 ]

@@ -74,7 +74,7 @@ def estimate(
     n = len(clusters)
     if len(labels) != n:
         raise InputError(f"clusters and labels differ in length: {n} and {len(labels)}")
-    rows = np.arange(n) if known is None else _known_rows(known, n)
+    rows = np.arange(n) if known is None else known_rows(known, n)
     z, t = as_ids(clusters, "clusters")[rows], as_ids(_array(labels)[rows], "known labels")
     if len(rows) < 4 or n_draws < 2:
         raise InputError(
@@ -107,7 +107,8 @@ def _spread(value: float, drawn: Sequence[float]) -> tuple[float, Interval]:
     return float(np.std(drawn, ddof=1)), (float(value - low), float(value - high))
 
 
-def _known_rows(known: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+def known_rows(known: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+    """Rows whose label is known; raise InputError on a mask that does not fit."""
     if known.shape != (n,) or known.dtype != np.bool_:
         raise InputError(f"known must be ({n},) bool, got {known.shape} {known.dtype}")
     return np.flatnonzero(known)

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from clinfonce.losses._condition import sheets
-from clinfonce.losses._forms import decay
 from clinfonce.losses._kin import SameCluster
 from clinfonce.losses._pairs import Pairs, representatives
 from clinfonce.losses._tiles import Ordered
 
-# Similarities above the best negative's by more are as good as this: exp(−60) is nothing beside 1.
-_FAR_ABOVE = 60.0
+# Similarities above the best negative's by more, or below it, count as these: exp(−60) is nothing
+# beside 1, and exponentials that underflow take a CPU ten times as long.
+_FAR_ABOVE, _FAR_BELOW = 60.0, -80.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class WeightedSincere:
         r = 1 - a if contrasted is None else contrasted.shares(anchors[:, 0], s.dtype).sub_(a)
         r.scatter_(1, anchors, 0)
         s.sub_(_highest(s, r)).clamp_(max=_FAR_ABOVE)
-        e = decay(s.clone())
+        e = s.clamp(min=_FAR_BELOW).exp_()
         own = e * (a if contrasted is None else 1 - r)  # (1 − r) e
         repelled = r.mul_(e)
         below = own + repelled.sum(1, keepdim=True).clamp_min_(torch.finfo(s.dtype).tiny)

@@ -85,12 +85,17 @@ class Target(NamedTuple, Generic[K]):
     mutual: bool
 
 
-def contrast_out(task: Task, *targets: Target[Kin]) -> Contrast:
-    """Σ over the targets of Σ_i w_i (log Σ_{j≠i} exp s_ij − Σ_{j≠i} k_ij s_ij / Σ_{j≠i} k_ij)."""
-    weights = targets[0].weights
-    for target in targets[1:]:
-        weights = weights + target.weights
-    loss, gradient = contrast_rows(task, weights[task.anchors])
+def contrast_out(task: Task, *targets: Target[Kin], repelled: Tensor | None = None) -> Contrast:
+    """Σ over the targets of Σ_i w_i (log Σ_{j≠i} exp s_ij − Σ_{j≠i} k_ij s_ij / Σ_{j≠i} k_ij).
+
+    Args:
+        task: what to contrast.
+        targets: what attracts its anchors.
+        repelled: further weights (a,) of the anchors, for log Σ_{j≠i} exp s_ij alone.
+    """
+    own = [target.weights[task.anchors] for target in targets]
+    weights = torch.stack(own if repelled is None else [*own, repelled]).sum(0)
+    loss, gradient = contrast_rows(task, weights)
     for target in targets:
         loss = loss + _attract(task, target, gradient)
     return Contrast(loss, gradient)

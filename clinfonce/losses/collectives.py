@@ -104,9 +104,20 @@ def gather_with_gradient(rows: Tensor, workers: Workers | None = None) -> Tensor
     return joined
 
 
-def global_mean(values: Tensor, workers: Workers | None = None) -> Tensor:
-    """Average one value per row, floating (r,), over the rows of all workers; 0 without rows."""
-    mean: Tensor = _GlobalMean.apply(values, workers or Workers())  # type: ignore[no-untyped-call]
+def global_mean(
+    values: Tensor, workers: Workers | None = None, *, weights: Tensor | None = None
+) -> Tensor:
+    """Average one value per row, floating (r,), over the rows of all workers; 0 without rows.
+
+    Args:
+        values: of this worker's rows.
+        workers: who share the rows; None for one.
+        weights: (r,) in the same dtype, not negative, on all workers or on none: of a weighted
+            mean, which is 0 if they all are.
+    """
+    if weights is None:
+        weights = torch.ones_like(values)
+    mean: Tensor = _GlobalMean.apply(values, weights, workers or Workers())  # type: ignore[no-untyped-call]
     return mean
 
 
@@ -126,16 +137,14 @@ class _GatherRows(torch.autograd.Function):
 
 class _GlobalMean(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, workers: Workers) -> Tensor:
-        sums = workers.sum(torch.stack([values.sum(), values.new_tensor(len(values))]))
-        count = sums[1].clamp_min(1)
-        ctx.save_for_backward(workers.size / count)
-        ctx.rows = len(values)
-        return sums[0] / count
+    def forward(ctx: Any, values: Tensor, weights: Tensor, workers: Workers) -> Tensor:
+        sums = workers.sum(torch.stack([torch.dot(values, weights), weights.sum()]))
+        whole = torch.where(sums[1] > 0, sums[1], 1)
+        ctx.save_for_backward(weights * (workers.size / whole))
+        return sums[0] / whole
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (share,) = ctx.saved_tensors
-        each: Tensor = gradient * share
-        return each.expand(ctx.rows), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (shares,) = ctx.saved_tensors
+        return gradient * shares, None, None

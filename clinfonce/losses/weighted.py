@@ -22,14 +22,15 @@ from clinfonce.losses._cl_infonce import (
 )
 from clinfonce.losses._condition import PairWeights, condition_of
 from clinfonce.losses._function import attach, needs_gradient, without_autograd
+from clinfonce.losses._kin import SameCluster
 from clinfonce.losses._pairs import Pairs, attract
 from clinfonce.losses._soft_forms import WeightedSincere
 from clinfonce.losses._tiles import (
     Contrast,
+    Target,
     Task,
     add,
     contrast_out,
-    contrast_rows,
     contrast_sorted,
 )
 from clinfonce.losses.collectives import Workers
@@ -100,29 +101,7 @@ def weighted_cl_infonce(
         raise error
     if similarity.partition and (condition is None or condition.partition):
         return _of_partitions(rows, objective, similarity, condition, workers)
-    batch, own = gather(rows, workers)
-    _checks.check_count(batch.n_anchors)
-    batch = with_memory(batch, memory)
-    needs_grad = needs_gradient(embeddings)
-    with without_autograd(embeddings):
-        limits = (
-            None
-            if condition is None
-            else condition_of(condition, batch.clusters, batch.embeddings.dtype)
-        )
-        task = Task(batch.embeddings, own, temperature, needs_grad, limits)
-        pairs = Pairs.of(batch.clusters, similarity, condition)
-        part, counts = _contrast(task, objective, pairs, batch, workers)
-    if check and not float(counts.weight) > 0:
-        raise InputError(
-            f"similarity gives none of the {batch.n_anchors} embeddings a positive: at least two "
-            "of the batch must have a weight above 0 (two views of an image are two embeddings)"
-        )
-    loss = attach(embeddings, part, own, workers)
-    anchors = counts.anchors.round().long()
-    return ClInfoNCEOutput(
-        loss, anchors, batch.n_anchors - anchors, (counts.positives / batch.n_anchors).float()
-    )
+    return _of_kernels(rows, objective, similarity, condition, workers)
 
 
 class _Counts(NamedTuple):
@@ -138,50 +117,96 @@ class _Counts(NamedTuple):
     anchors: Tensor
     positives: Tensor
 
+    @classmethod
+    def of(cls, weights: Tensor, totals: Tensor, workers: Workers) -> "_Counts":
+        """From own anchors' weights and A, (a,)."""
+        valid = (totals > 0).to(totals.dtype)
+        sums = torch.stack([weights @ valid, valid.sum(), totals.sum()])
+        return cls(*workers.sum(sums).unbind())
 
-def _contrast(
-    task: Task, objective: Objective, pairs: Pairs, batch: Batch, workers: Workers
+    @property
+    def scale(self) -> Tensor:
+        """What turns a weighted sum over anchors into their mean; finite."""
+        return 1 / self.weight.clamp_min(torch.finfo(self.weight.dtype).tiny)
+
+
+def _of_kernels(
+    rows: Rows,
+    objective: Objective,
+    similarity: PairWeights,
+    condition: PairWeights | None,
+    workers: Workers,
+) -> ClInfoNCEOutput:
+    """The loss of checked rows, by tiles of weights."""
+    batch, own = gather(rows, workers)
+    n = batch.n_anchors
+    _checks.check_count(n)
+    batch = with_memory(batch, objective.memory)
+    needs_grad = needs_gradient(rows.embeddings)
+    with without_autograd(rows.embeddings):
+        z, images = batch.embeddings, batch.clusters
+        limits = None if condition is None else condition_of(condition, images, z.dtype)
+        task = Task(z, own, objective.temperature, needs_grad, limits)
+        pairs = Pairs.of(images, similarity, condition)
+        contrast = _out if objective.form == "out" else _sincere
+        part, counts = contrast(task, pairs, batch, objective.instance_weight, workers)
+    if objective.check and not float(counts.weight) > 0:
+        raise InputError(
+            f"similarity gives none of the {n} embeddings a positive: at least two of the batch "
+            "must have a weight above 0 (two views of an image are two embeddings)"
+        )
+    if part.gradient is not None:
+        part = part._replace(gradient=part.gradient[:n])
+    loss, anchors = attach(rows.embeddings, part, own, workers), counts.anchors.round().long()
+    return ClInfoNCEOutput(loss, anchors, n - anchors, (counts.positives / n).float())
+
+
+def _out(
+    task: Task, pairs: Pairs, batch: Batch, instance_weight: float, workers: Workers
 ) -> tuple[Contrast, _Counts]:
-    """This worker's part of loss and gradient, (n, d) without the memory's."""
-    z = batch.embeddings
-    weights = z.new_ones(batch.n_anchors) if batch.weights is None else batch.weights
-    own = weights[task.anchors]
-    result, totals = (_out if objective.form == "out" else _sincere)(task, pairs, own)
-    valid = (totals > 0).to(z.dtype)
-    counts = _Counts(*workers.sum(torch.stack([own @ valid, valid.sum(), totals.sum()])).unbind())
-    scale = 1 / counts.weight.clamp_min(torch.finfo(z.dtype).tiny)
-    gradient = None if result.gradient is None else result.gradient.mul_(scale)
-    result = Contrast(result.loss * scale, gradient)
-    if objective.instance_weight > 0 and batch.instances is not None:
-        views = target_of(batch.instances, batch)
-        views = views._replace(weights=views.weights * objective.instance_weight)
-        result = add(result, contrast_out(task, views))
-    if result.gradient is None:
-        return result, counts
-    return Contrast(result.loss, result.gradient[: batch.n_anchors]), counts
-
-
-def _out(task: Task, pairs: Pairs, weights: Tensor) -> tuple[Contrast, Tensor]:
-    """Σ_i w_i l_i over own anchors with A_i > 0, and A (a,)."""
+    """This worker's part of loss and gradient to all rows."""
+    weights = _weights(batch)[task.anchors]
     pull = attract(task, pairs, weights)
-    push = contrast_rows(task, weights * (pull.totals > 0))
-    gradient = push.gradient
-    if gradient is not None and pull.gradient is not None:
-        gradient.sub_(pull.gradient)
-    return Contrast(push.loss - pull.value, gradient), pull.totals
+    counts = _Counts.of(weights, pull.totals, workers)
+    valid = weights * (pull.totals > 0) * counts.scale
+    push = contrast_out(task, *_views(batch, instance_weight), repelled=valid)
+    if push.gradient is not None and pull.gradient is not None:
+        push.gradient.sub_(pull.gradient.mul_(counts.scale))
+    return push._replace(loss=push.loss - pull.value * counts.scale), counts
 
 
-def _sincere(task: Task, pairs: Pairs, weights: Tensor) -> tuple[Contrast, Tensor]:
+def _sincere(
+    task: Task, pairs: Pairs, batch: Batch, instance_weight: float, workers: Workers
+) -> tuple[Contrast, _Counts]:
     """As `_out`."""
+    weights = _weights(batch)[task.anchors]
     totals = torch.zeros_like(weights)
-    loss = contrast_sorted(
+    result = contrast_sorted(
         task,
         pairs.same.ids,
         weights,
         lambda order: WeightedSincere.of(pairs, totals, order),
         limited=False,
     )
-    return loss, totals
+    counts = _Counts.of(weights, totals, workers)
+    gradient = None if result.gradient is None else result.gradient.mul_(counts.scale)
+    result = Contrast(result.loss * counts.scale, gradient)
+    views = _views(batch, instance_weight)
+    return add(result, contrast_out(task, *views)) if views else result, counts
+
+
+def _weights(batch: Batch) -> Tensor:
+    if batch.weights is None:
+        return batch.embeddings.new_ones(batch.n_anchors)
+    return batch.weights
+
+
+def _views(batch: Batch, weight: float) -> list[Target[SameCluster]]:
+    """Other views of the same image, if they attract by themselves."""
+    if weight == 0 or batch.instances is None:
+        return []
+    views = target_of(batch.instances, batch)
+    return [views._replace(weights=views.weights * weight)]
 
 
 def _of_partitions(

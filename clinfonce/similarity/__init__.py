@@ -16,9 +16,11 @@ from clinfonce.similarity.contrast import (
 from clinfonce.similarity.dates import PERIODS, days, parse_dates, part
 from clinfonce.similarity.embeddings import cosine
 from clinfonce.similarity.hierarchy import common_ancestor
+from clinfonce.similarity.kernels import KERNELS, encode, kernel_options
 from clinfonce.similarity.numbers import cyclic, gaussian, great_circle
 
 __all__ = [
+    "KERNELS",
     "PERIODS",
     "Column",
     "Combination",
@@ -34,10 +36,12 @@ __all__ = [
     "cyclic",
     "days",
     "differences",
+    "encode",
     "equal",
     "gaussian",
     "great_circle",
     "jaccard",
+    "kernel_options",
     "parse_dates",
     "part",
 ]

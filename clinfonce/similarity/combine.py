@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -65,6 +65,13 @@ class Similarity:
                 tile.add_(other, alpha=share)
         # Also where a missing value agrees with nothing, or rounding left a bit less.
         return tile.masked_fill_(rows[:, None] == columns, 1)
+
+    def array(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
+        """Weights (a, b) between profiles as `between`, in arrays: for `pair_information`."""
+        device = self.profiles.device
+        some, others = (torch.from_numpy(np.ascontiguousarray(each)) for each in (rows, columns))
+        tile: NDArray[Any] = self.between(some.to(device), others.to(device)).cpu().numpy()
+        return tile
 
     def weights(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Weights (a, b) between training images, int64 (a,) and (b,).

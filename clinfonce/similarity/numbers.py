@@ -185,8 +185,8 @@ def spread(values: NDArray[np.float64]) -> float:
 
     >>> round(spread(np.array([1.0, 2, 3, 4, 1000])), 3)
     1.483
-    >>> spread(np.array([7.0, 7, 7, 7, 7, 9]))  # four fifths tie
-    0.7453559924999299
+    >>> round(spread(np.array([7.0, 7, 7, 7, 7, 9])), 3)  # both quartiles are 7
+    0.745
     """
     low, high = np.quantile(values, [0.25, 0.75])
     return float((high - low) / _IQR_OF_NORMAL) or float(values.std())
