@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -44,11 +44,13 @@ class Folder:
         filesystem: a `pyarrow.fs.FileSystem`.
         root: path of the folder in it.
         place: path or URI that leads to it from any process.
+        is_made: whether writing into it makes it where there is none.
     """
 
     filesystem: Any
     root: str
     place: str
+    is_made: bool = False
 
     @classmethod
     def at(cls, place: str | os.PathLike[str]) -> "Folder":
@@ -98,10 +100,28 @@ class Folder:
         files = {i.base_name: i for i in infos if i.type == pafs.FileType.File}
         return {name: (files[name].mtime_ns or 0, files[name].size) for name in sorted(files)}
 
-    def is_empty(self) -> bool:
-        """Whether nothing at all is there, neither file nor folder."""
+    def entries(self) -> set[str]:
+        """The names of all that is there, files and folders, hidden ones too."""
         selector = pafs.FileSelector(self.root, allow_not_found=True)
-        return not self.ask(lambda: self.filesystem.get_file_info(selector))
+        return {i.base_name for i in self.ask(lambda: self.filesystem.get_file_info(selector))}
+
+    def check_there(self) -> None:
+        """Find out whether it is still there, if it has to be.
+
+        Raises:
+            StorageError: it is not, and what it held is missed.
+        """
+        if not self.is_made and self.local is not None and not self.local.is_dir():
+            raise StorageError(f"{self.place} is gone: was it deleted or moved?")
+
+    def make(self) -> None:
+        """Make the folder where there is none; an object store has no folders.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        if (local := self.local) is not None:
+            self.ask(lambda: local.mkdir(parents=True, exist_ok=True))
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
@@ -122,11 +142,12 @@ class Folder:
         """Write a whole file: readers see the old one or the new one, never a part.
 
         Raises:
-            StorageError: it cannot be written now; nothing of it is.
+            StorageError: it cannot be written now, or the folder is gone; nothing of it is.
         """
         local = self.local
         try:
             if local is not None:
+                self.check_there()
                 self.ask(lambda: write_atomically(local / name, content))
             else:
                 self.ask(lambda: self._put(name, content))
@@ -221,7 +242,8 @@ class File:
         parent, _, name = path.rpartition("/")
         if not is_uri(path):
             parent, name, question, options = *os.path.split(os.fspath(place)), "", ""
-        return cls(Folder.at((parent or ".") + question + options), name)
+        folder = Folder.at((parent or ".") + question + options)
+        return cls(replace(folder, is_made=True), name)
 
     def __str__(self) -> str:
         return f"{self.folder.place.split('?')[0].rstrip('/')}/{self.name}"
