@@ -17,7 +17,7 @@ TRIAL = LOW | MIDDLE | {"training", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
-    "seal": set(),
+    "seal": {"errors"},
     "text": set(),
     "torchvision_import": set(),
     "information": {"errors"},

@@ -13,6 +13,7 @@ from torch import nn
 from clinfonce.errors import InputError, StorageError
 from clinfonce.files import File, Folder
 from clinfonce.models.build import build_encoder
+from clinfonce.seal import blank_seal, check_seal, seal
 
 _KEY = "clinfonce"
 
@@ -50,11 +51,12 @@ def save_encoder(
     Raises:
         StorageError: it cannot be written now.
     """
-    metadata = None if description is None else {_KEY: json.dumps(description, sort_keys=True)}
+    metadata = {} if description is None else {_KEY: json.dumps(description, sort_keys=True)}
+    metadata["clinfonce.seal"] = blank_seal()
     content = safetensors.torch.save(
         {name: w.contiguous() for name, w in weights.items()}, metadata
     )
-    File.at(place).write(content)
+    File.at(place).write(seal(content))
 
 
 def load_encoder(place: str | Path | File) -> SavedEncoder:
@@ -65,11 +67,12 @@ def load_encoder(place: str | Path | File) -> SavedEncoder:
 
     Raises:
         InputError: no such file, or none that says how its encoder is built.
-        StorageError: it cannot be read now.
+        StorageError: it cannot be read now, or is damaged.
     """
     file = File.at(place)
     try:
         content = file.read()
+        check_seal(content, str(file))
         described = json.loads(_metadata(content)[_KEY])
         network = build_encoder(**described)
         network.load_state_dict(safetensors.torch.load(content))
