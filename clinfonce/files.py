@@ -66,9 +66,8 @@ class Folder:
         try:
             filesystem, root = pafs.FileSystem.from_uri(text)
         except (pa.ArrowException, ValueError, OSError) as error:
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"cannot open the files at {text!r} ({reason}); "
+                f"cannot open the files at {text!r} ({_first_line(error)}); "
                 "allowed: a local path, or a URI such as s3://bucket/folder"
             ) from error
         return cls(filesystem, root, text)
@@ -190,6 +189,8 @@ class Folder:
                 return question()
             except (FileNotFoundError, StorageError):
                 raise
+            except pa.ArrowInvalid as error:  # such as a URI without a bucket
+                raise InputError(f"cannot use {self.place!r}: {_first_line(error)}") from error
             except OSError as error:
                 passing = self.local is None and any(text in str(error) for text in _PASSING)
                 if not passing or time.monotonic() > given_up:
@@ -206,8 +207,7 @@ class Folder:
             return StorageError(
                 f"no space left in {place}: make room, then the same command goes on"
             )
-        reason = (error.strerror or str(error) or type(error).__name__).splitlines()[0]
-        return StorageError(f"cannot use {place}: {reason}")
+        return StorageError(f"cannot use {place}: {error.strerror or _first_line(error)}")
 
     def _read(self, name: str) -> bytes:
         with self.filesystem.open_input_stream(self.path(name)) as stream:
@@ -265,6 +265,10 @@ class File:
         self.folder.remove(self.name)
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def is_uri(text: str) -> bool:
     """Whether a text names a place as scheme://rest."""
     return "://" in text
@@ -285,12 +289,32 @@ def _local_stamps(folder: Path) -> dict[str, Stamp]:
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a whole local file: readers see the old one or the new one, never a part."""
+    """Write a whole local file: readers see the old one or the new one, never a part.
+
+    What is there and is no file, such as a pipe or a device, stays and is written to.
+
+    Raises:
+        OSError: it cannot be written; names the path.
+    """
+    parts = [content] if isinstance(content, bytes) else content
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                stream.writelines(parts)
+        else:
+            _replace(path.resolve() if path.is_symlink() else path, parts)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid4().hex}-{path.name}")
     try:
         with temporary.open("wb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
