@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -44,11 +44,13 @@ class Folder:
         filesystem: a `pyarrow.fs.FileSystem`.
         root: path of the folder in it.
         place: path or URI that leads to it from any process.
+        is_made: whether writing into it makes it where there is none.
     """
 
     filesystem: Any
     root: str
     place: str
+    is_made: bool = False
 
     @classmethod
     def at(cls, place: str | os.PathLike[str]) -> "Folder":
@@ -64,9 +66,8 @@ class Folder:
         try:
             filesystem, root = pafs.FileSystem.from_uri(text)
         except (pa.ArrowException, ValueError, OSError) as error:
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"cannot open the files at {text!r} ({reason}); "
+                f"cannot open the files at {text!r} ({_first_line(error)}); "
                 "allowed: a local path, or a URI such as s3://bucket/folder"
             ) from error
         return cls(filesystem, root, text)
@@ -105,10 +106,28 @@ class Folder:
         files = {i.base_name: i for i in infos if i.type == pafs.FileType.File}
         return {name: (files[name].mtime_ns or 0, files[name].size) for name in sorted(files)}
 
-    def is_empty(self) -> bool:
-        """Whether nothing at all is there, neither file nor folder."""
+    def entries(self) -> set[str]:
+        """The names of all that is there, files and folders, hidden ones too."""
         selector = pafs.FileSelector(self.root, allow_not_found=True)
-        return not self.ask(lambda: self.filesystem.get_file_info(selector))
+        return {i.base_name for i in self.ask(lambda: self.filesystem.get_file_info(selector))}
+
+    def check_there(self) -> None:
+        """Find out whether it is still there, if it has to be.
+
+        Raises:
+            StorageError: it is not, and what it held is missed.
+        """
+        if not self.is_made and self.local is not None and not self.local.is_dir():
+            raise StorageError(f"{self.place} is gone: was it deleted or moved?")
+
+    def make(self) -> None:
+        """Make the folder where there is none; an object store has no folders.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        if (local := self.local) is not None:
+            self.ask(lambda: local.mkdir(parents=True, exist_ok=True))
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
@@ -129,11 +148,12 @@ class Folder:
         """Write a whole file: readers see the old one or the new one, never a part.
 
         Raises:
-            StorageError: it cannot be written now; nothing of it is.
+            StorageError: it cannot be written now, or the folder is gone; nothing of it is.
         """
         local = self.local
         try:
             if local is not None:
+                self.check_there()
                 self.ask(lambda: write_atomically(local / name, content))
             else:
                 self.ask(lambda: self._put(name, content))
@@ -176,6 +196,8 @@ class Folder:
                 return question()
             except (FileNotFoundError, StorageError):
                 raise
+            except pa.ArrowInvalid as error:  # such as a URI without a bucket
+                raise InputError(f"cannot use {self.place!r}: {_first_line(error)}") from error
             except OSError as error:
                 passing = self.local is None and any(text in str(error) for text in _PASSING)
                 if not passing or time.monotonic() > given_up:
@@ -192,8 +214,7 @@ class Folder:
             return StorageError(
                 f"no space left in {place}: make room, then the same command goes on"
             )
-        reason = (error.strerror or str(error) or type(error).__name__).splitlines()[0]
-        return StorageError(f"cannot use {place}: {reason}")
+        return StorageError(f"cannot use {place}: {error.strerror or _first_line(error)}")
 
     def _read(self, name: str) -> bytes:
         with self.filesystem.open_input_stream(self.path(name)) as stream:
@@ -228,7 +249,8 @@ class File:
         parent, _, name = path.rpartition("/")
         if not is_uri(path):
             parent, name, question, options = *os.path.split(os.fspath(place)), "", ""
-        return cls(Folder.at((parent or ".") + question + options), name)
+        folder = Folder.at((parent or ".") + question + options)
+        return cls(replace(folder, is_made=True), name)
 
     def __str__(self) -> str:
         return f"{self.folder.place.split('?')[0].rstrip('/')}/{self.name}"
@@ -248,6 +270,10 @@ class File:
     def remove(self) -> None:
         """Remove it; fine if it is gone already."""
         self.folder.remove(self.name)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def is_uri(text: str) -> bool:
@@ -270,12 +296,32 @@ def _local_stamps(folder: Path) -> dict[str, Stamp]:
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a whole local file: readers see the old one or the new one, never a part."""
+    """Write a whole local file: readers see the old one or the new one, never a part.
+
+    What is there and is no file, such as a pipe or a device, stays and is written to.
+
+    Raises:
+        OSError: it cannot be written; names the path.
+    """
+    parts = [content] if isinstance(content, bytes) else content
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                stream.writelines(parts)
+        else:
+            _replace(path.resolve() if path.is_symlink() else path, parts)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid4().hex}-{path.name}")
     try:
         with temporary.open("wb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -9,9 +9,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from clinfonce.errors import StorageError
+
 _MARK = "clinfonce-sha256:"
 _DIGITS = 64
-_SEAL = re.compile(f"{_MARK}([0-9a-f]{{{_DIGITS}}})".encode() + rb"\[([A-Za-z0-9._=/-]{0,200})\]")
+_SEAL = re.compile(rf"{_MARK}(.{{{_DIGITS}}})\[([A-Za-z0-9._=/-]{{0,200}})\]".encode(), re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,8 @@ def blank_seal(name: str = "") -> str:
 
 def seal(content: bytes) -> bytes:
     """The content with its blank seal, the last one in it, filled in."""
-    start = _find(content).start(1)
-    digits = _digest(content, start)
-    return b"".join((content[:start], digits, content[start + _DIGITS :]))
+    start, view = _find(content).start(1), memoryview(content)
+    return b"".join((view[:start], _digest(content, start), view[start + _DIGITS :]))
 
 
 def read_seal(content: bytes) -> Seal | None:
@@ -50,6 +51,25 @@ def read_seal(content: bytes) -> Seal | None:
     except ValueError:
         return None
     return Seal(found[2].decode(), _digest(content, found.start(1)) == found[1])
+
+
+def check_seal(content: bytes, what: str, remedy: str = "make it anew") -> bool:
+    """Whether there is a seal.
+
+    Args:
+        content: of the file.
+        what: the file, for the message.
+        remedy: what to do if it cannot be restored.
+
+    Raises:
+        StorageError: there is one, and the content is another.
+    """
+    found = read_seal(content)
+    if found is not None and not found.intact:
+        raise StorageError(
+            f"{what} is damaged: its content is not what was written. Restore it, or {remedy}"
+        )
+    return found is not None
 
 
 def _find(content: bytes) -> re.Match[bytes]:

@@ -18,7 +18,7 @@ TRIAL = LOW | MIDDLE | {"training", "features", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
-    "seal": set(),
+    "seal": {"errors"},
     "text": set(),
     "torchvision_import": set(),
     "information": {"errors", "data"},

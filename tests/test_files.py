@@ -3,13 +3,14 @@
 import errno
 import os
 import re
+import stat
 
 import pyarrow.fs as pafs
 import pytest
 
 from clinfonce import files
 from clinfonce.errors import InputError, StorageError
-from clinfonce.files import File, Folder
+from clinfonce.files import File, Folder, write_atomically
 
 AWAY = "When getting information: AWS Error NETWORK_CONNECTION during HeadObject: curlCode: 7"
 
@@ -104,3 +105,38 @@ def test_a_refusal_is_told_at_once(store):
     with pytest.raises(StorageError, match="ACCESS_DENIED"):
         folder.ask(question)
     assert now[0] == 0
+
+
+def test_what_is_no_file_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, [b"a", b"b"])
+    assert os.read(reader, 9) == b"ab"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    os.close(reader)
+    with pytest.raises(IsADirectoryError) as caught:
+        write_atomically(tmp_path, b"x")
+    assert caught.value.filename == str(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_link_leads_to_the_file_that_is_written(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for content in (b"old", b"new"):
+        write_atomically(tmp_path / "link", content)
+        assert (tmp_path / "file").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OSError, match=r"Not a directory|File exists") as caught:
+        write_atomically(tmp_path / "file" / "inner", b"x")
+    assert caught.value.filename == str(tmp_path / "file" / "inner")
+
+
+@pytest.mark.parametrize("place", ["s3://", "s3:///x", "s3://a b/c", "gs://"])
+def test_a_uri_without_a_bucket_is_refused(place):
+    with pytest.raises(InputError, match=re.escape(place)):
+        Folder.at(place).has("store.json")

@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         return 0
     except OSError as error:  # of a disk or a network, when writing what was asked for
-        return _end(1, str(error))
+        where = f"{error.filename}: " if error.filename else ""
+        return _end(1, where + (error.strerror or str(error)))
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -36,7 +36,7 @@ def _query(arguments: argparse.Namespace) -> int:
     from clinfonce.cli.display import terminal_width
 
     kind = "json" if arguments.json else arguments.format
-    if kind == "parquet" and not arguments.out and sys.stdout.isatty():
+    if kind == "parquet" and arguments.out is None and sys.stdout.isatty():
         raise InputError("Parquet is no text for a terminal: name a file with --out")
     store = open_store(arguments.results)
     try:
@@ -45,7 +45,7 @@ def _query(arguments: argparse.Namespace) -> int:
         if store.is_busy:
             end_at_once("interrupted")
         raise
-    if arguments.out:
+    if arguments.out is not None:
         results.write_table(rows, kind, arguments.out)
     elif kind == "parquet":
         results.write_table(rows, kind, sys.stdout.buffer)

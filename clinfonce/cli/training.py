@@ -71,6 +71,7 @@ def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
         print(f"clinfonce: the log is in {log}", file=sys.stderr, flush=True)
     with terminal_apart(log) as terminal, SweepDisplay(terminal, sweep.metric) as display:
         rows = run_sweep(sweep, table, store, home, display, reader)
+        store.check_there()
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:
         print(f"clinfonce: {len(failed)} trials failed; {log} says more", file=sys.stderr)

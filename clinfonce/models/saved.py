@@ -20,6 +20,7 @@ from clinfonce.models.build import build_encoder
 from clinfonce.models.encoder import Encoder
 from clinfonce.models.state_files import description_in, metadata_of
 from clinfonce.models.weights import Weights
+from clinfonce.seal import blank_seal, check_seal, seal
 
 State = Mapping[str, Tensor]
 
@@ -89,11 +90,12 @@ def save_encoder(
     Raises:
         StorageError: it cannot be written now.
     """
-    metadata = None if description is None else metadata_of(description)
+    metadata = {} if description is None else metadata_of(description)
+    metadata["clinfonce.seal"] = blank_seal()
     content = safetensors.torch.save(
         {name: w.contiguous() for name, w in weights.items()}, metadata
     )
-    File.at(place).write(content)
+    File.at(place).write(seal(content))
 
 
 def keep_weights(home: Folder, weights: Weights) -> None:
@@ -112,11 +114,12 @@ def load_encoder(place: str | Path | File) -> SavedEncoder:
     Raises:
         InputError: no such file, none that says how its encoder is built, or the weights that it
             was adapted from are missing.
-        StorageError: it cannot be read now.
+        StorageError: it cannot be read now, or is damaged.
     """
     file = File.at(place)
     try:
         content = file.read()
+        check_seal(content, str(file))
         described = description_in(content)
         state = safetensors.torch.load(content)
         network = _build(file, described, state)
@@ -162,7 +165,9 @@ def _frozen(file: File, described: Mapping[str, Any], state: State) -> Encoder |
         home = file.folder if "/" in file.name else file.folder.parent
         kept = weights_file(home, described["weights_sha256"])
         try:
-            own = safetensors.torch.load(kept.read())
+            found = kept.read()
+            check_seal(found, str(kept))
+            own = safetensors.torch.load(found)
         except FileNotFoundError:
             raise InputError(
                 f"{file} is an adapter, and the weights that it stands on are not in {kept}: leave "

@@ -8,6 +8,7 @@ import torch
 
 from clinfonce.errors import StorageError
 from clinfonce.files import File, Folder
+from clinfonce.seal import blank_seal, check_seal, seal
 
 
 def save_checkpoint(place: Path | File, state: dict[str, Any]) -> None:
@@ -18,7 +19,8 @@ def save_checkpoint(place: Path | File, state: dict[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    File.at(place).write(buffer.getvalue())
+    buffer.write(blank_seal().encode())
+    File.at(place).write(seal(buffer.getvalue()))
 
 
 def load_checkpoint(place: Path | File) -> dict[str, Any] | None:
@@ -33,6 +35,8 @@ def load_checkpoint(place: Path | File) -> dict[str, Any] | None:
         content = file.read()
     except FileNotFoundError:
         return None
+    if check_seal(content, f"the checkpoint {file}", "remove it to train the trial anew"):
+        content = content[: -len(blank_seal())]
     try:
         state: dict[str, Any] = torch.load(
             io.BytesIO(content), map_location="cpu", weights_only=True

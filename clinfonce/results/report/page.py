@@ -16,6 +16,7 @@ from clinfonce.results.analysis.averages import DEFAULT_METRIC
 from clinfonce.results.report.material import Material, gather
 from clinfonce.results.report.sections import sections
 from clinfonce.results.sql.query import Results
+from clinfonce.text import printable
 
 _HERE = Path(__file__).parent
 
@@ -45,7 +46,7 @@ def report(
     """
     material = gather(results, metric=metric, sweep=sweep)
     path = Path(out)
-    write_atomically(path, _page(material, command).encode())
+    write_atomically(path, printable(_page(material, command)).encode())
     return path
 
 

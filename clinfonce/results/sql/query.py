@@ -60,10 +60,13 @@ class Results:
                 return self._runs.run(lambda: self._fetch(statement), self._stop)
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 tries -= 1
-                if not (tries and _file_vanished(error)):
+                broken = isinstance(error, duckdb.InternalException | duckdb.FatalException)
+                if broken or _file_vanished(error):
+                    # DuckDB has met a fault of its own and answers nothing any more, or the store
+                    # was compacted since its files were listed.
+                    self._connection = _connect(self.store)
+                if broken or not tries or not _file_vanished(error):
                     raise input_error(error) from error
-            # The store was compacted since its files were listed: list them again.
-            self._connection = _connect(self.store)
 
     @property
     def is_busy(self) -> bool:

@@ -1,5 +1,8 @@
 """Which SQL may be asked: one statement that only reads."""
 
+import itertools
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -11,6 +14,10 @@ _ALLOWED = "one SELECT, WITH, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN statement"
 _LONGEST_EXPLAIN = 16  # words and signs before what is explained: explain (analyze, format json)
 _LONGEST_QUERY = 500_000  # characters
 _MOST_SIGNS = 500  # such as brackets in a row
+_UNSAFE = re.compile(
+    r'"(__.*|.*\W.*)"|"?(__\w*|query|query_table|json_execute_serialized_sql)"?',
+    re.IGNORECASE | re.DOTALL,
+)
 _LONGEST_MESSAGE = 400  # characters
 
 
@@ -25,7 +32,7 @@ def only_reading(connection: Any, query: str) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"the query is not UTF-8: {query[: error.start]!a} is followed by "
                          f"{query[error.start]!a}") from None  # fmt: skip
-    _check_length(query)
+    _check_words(query)
     statements = _parse(connection, query)
     if len(statements) != 1:
         raise InputError(f"the query holds {len(statements)} statements; allowed: {_ALLOWED}")
@@ -38,16 +45,31 @@ def only_reading(connection: Any, query: str) -> str:
     return text
 
 
-def _check_length(query: str) -> None:
-    """Refuse what DuckDB would parse for hours, deaf to Ctrl-C: its time grows with the square."""
+def _check_words(query: str) -> None:
+    """Refuse what is beyond DuckDB.
+
+    Signs in a row are parsed for hours, deaf to Ctrl-C: the time grows with their square. Operators
+    that are called by name crash it on values of two types. SQL made of text could hide either.
+    """
     if len(query) > _LONGEST_QUERY:
         raise InputError(f"the query has {len(query):,} characters; at most {_LONGEST_QUERY:,} go")
-    signs = 0
-    for _, kind in duckdb.tokenize(query):
-        if kind != duckdb.token_type.comment:
-            signs = signs + 1 if kind == duckdb.token_type.operator else 0
+    signs, before = 0, ""
+    for kind, word in _words(query):
+        signs = signs + 1 if kind == duckdb.token_type.operator else 0
         if signs > _MOST_SIGNS:
             raise InputError(f"the query has more than {_MOST_SIGNS} signs without a word between")
+        if word.startswith("(") and _UNSAFE.fullmatch(before):
+            raise InputError(f"{before} is no function to be called here")
+        before = word
+
+
+def _words(query: str) -> Iterator[tuple[Any, str]]:
+    """The kinds and texts of what a query is made of, without comments."""
+    text = query.encode()  # positions are in bytes
+    found = duckdb.tokenize(query)
+    for (start, kind), (end, _) in itertools.pairwise([*found, (len(text), None)]):
+        if kind != duckdb.token_type.comment:
+            yield kind, text[start:end].decode(errors="replace").strip()
 
 
 def input_error(error: Exception) -> InputError:
@@ -71,7 +93,6 @@ def _explained(connection: Any, query: str) -> Any:
     words = [at for at, kind in duckdb.tokenize(query) if kind != duckdb.token_type.comment]
     for start in words[1:_LONGEST_EXPLAIN]:
         try:
-            # Positions are in bytes.
             ((kind, _),) = _parse(connection, query.encode()[start:].decode())
         except (InputError, ValueError):
             continue

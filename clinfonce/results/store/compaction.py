@@ -44,7 +44,9 @@ def _locked(folder: Folder, how: int) -> Iterator[bool]:
     if folder.local is None:
         yield True
         return
-    with (folder.local / ".lock").open("a") as file:
+    folder.check_there()
+    lock = folder.local / ".lock"
+    with folder.ask(lambda: lock.open("a")) as file:
         try:
             fcntl.flock(file, how)
         except BlockingIOError:

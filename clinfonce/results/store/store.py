@@ -30,6 +30,8 @@ Row = Mapping[str, Any]
 
 _MARKER = "store.json"
 _FORMAT = "clinfonce-results"
+# All that a store may hold beside its marker, whoever writes it.
+_PARTS = {*TABLES, "encoders", "checkpoints", "sweeps", "logs", "report.html", ".lock"}
 
 # More trials than this in a file each are gathered into one, on the next write or query.
 _MOST_SINGLE = 64
@@ -55,7 +57,7 @@ class Store:
         """
         folder = Folder.at(path)
         is_new = not folder.has(_MARKER)
-        if is_new and not folder.is_empty():
+        if is_new and not all(map(_may_be_ours, folder.entries())):
             raise InputError(
                 f"{os.fspath(path)!r} holds something else than results (no {_MARKER}); "
                 "give an empty or a new folder with --results"
@@ -63,6 +65,7 @@ class Store:
         marker = {"format": _FORMAT, "version": SCHEMA_VERSION}
         try:
             if is_new:
+                folder.make()
                 folder.write(_MARKER, (json.dumps(marker) + "\n").encode())
             else:
                 folder.check_writable()
@@ -105,12 +108,25 @@ class Store:
         if strangers := {e["trial_id"] for e in epochs} - {trial_id}:
             raise ValueError(f"epochs of {sorted(strangers)} given with trial {trial_id}")
         tables = {"epochs": to_table("epochs", epochs), "trials": to_table("trials", [trial])}
+        self.check_there()
         with shared(self.folder):
             if clustering is not None:
                 self._write_clustering(clustering)
             for table, rows in tables.items():  # trials last
                 self._write(f"{table}/{trial_id}", rows)
         self.gather_loose()
+
+    def check_there(self) -> None:
+        """Find out whether the store is still there.
+
+        Raises:
+            StorageError: somebody has deleted or moved it.
+        """
+        if not self.folder.has(_MARKER):
+            raise StorageError(
+                f"the results in {self.folder.place.split('?')[0]} are gone: they were deleted or "
+                "moved while this ran. Bring them back, or begin anew with the same command"
+            )
 
     def gather_loose(self) -> None:
         """Gather files into one a table where so many lie loose that reading them takes seconds.
@@ -190,6 +206,11 @@ class Store:
 
     def _write(self, name: str, rows: Any) -> None:
         self.folder.write(f"{name}{SUFFIX}", parquet_bytes(rows, name=name))
+
+
+def _may_be_ours(name: str) -> bool:
+    """Whether something may be what is left of a store whose marker was deleted."""
+    return name in _PARTS or name.startswith(".tmp-")
 
 
 def _check_marker(content: bytes, path: str) -> None:

@@ -33,7 +33,7 @@ def terminal_apart(log: Path) -> Iterator[IO[str]]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with log.open("a", encoding="utf-8") as file, os.fdopen(os.dup(2), "w") as terminal:
+    with log.open("a", encoding="utf-8") as file, _terminal() as terminal:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
@@ -45,6 +45,11 @@ def terminal_apart(log: Path) -> Iterator[IO[str]]:
             for number, was in zip((1, 2), saved, strict=True):
                 os.dup2(was, number)
                 os.close(was)
+
+
+def _terminal() -> IO[str]:
+    """What stderr leads to now, for any character."""
+    return os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
 class Interruption:

@@ -111,6 +111,19 @@ def _row(status: str, accuracy: float | None) -> dict[str, Any]:
     return {"status": status, "test_linear_top1_5": accuracy}
 
 
+def test_control_characters_are_spelled_out(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "r")
+    trial, epochs, clustering = rows()
+    hostile = "a\x1b[2J\x00\x07\u202e\ufffeb"
+    names = {"name": hostile, "clustering": hostile, "sweep": "s", "error": hostile}
+    store.write_trial(trial | names, epochs, clustering | {"name": hostile})
+    store.write_trial(trial | names | {"trial_id": "t2", "status": "failed"}, [], None)
+    shown = page(open_results(store), tmp_path)
+    assert not set(shown) & set("\x1b\x00\x07\u202e\ufffe")
+    assert r"a\x1b[2J\x00\x07\u202e\ufffeb" in shown
+    Tags(shown)
+
+
 @pytest.mark.parametrize(
     "trials",
     [

@@ -56,6 +56,8 @@ def test_an_empty_store_has_empty_views(tmp_path: Path, view: str) -> None:
         "/*a*/explain/*b*/(select 1)",
         "explain describe trials",
         "explain with recursive t(n) as (select 1) select * from t",
+        """select "name", ("seed") as "query (1)", count(*) from trials group by all""",
+        """select 'a "!="(b) query(1)' as "a != b" from trials""",
     ],
 )
 def test_reading_is_allowed(results: Results, query: str) -> None:
@@ -106,6 +108,14 @@ def test_reading_is_allowed(results: Results, query: str) -> None:
         "select * from read_duckdb('{tmp}/x.db')",
         "select * from sniff_csv('/etc/passwd')",
         "from '/dev/stdin'",
+        # What crashes DuckDB, or could hide it:
+        """select "!="({{'a': 1}}, map {{'a': 1}})""",
+        """select main."<" /* */ ({{'a': 1}}, [1])""",
+        """select "is distinct from"(trials, [1]) from trials""",
+        "select __between(1, 1, 1)",
+        "select * from query('select 1')",
+        "select * from QUERY_TABLE /**/ ('trials')",
+        """select * from "query"('select "!" || "="')""",
         "set memory_limit = '1TB'",
         "set variable x = 1",
         "begin",
@@ -250,6 +260,21 @@ def test_a_query_may_use_half_of_the_memory_and_no_disk(results: Results) -> Non
     all_of_it = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert limit <= 0.51 * all_of_it
     assert temporary == ""
+
+
+def test_after_a_fault_of_duckdb_the_next_query_runs(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise duckdb.InternalException("INTERNAL Error: no way\nstack")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(query_module, "fetch", broken)
+        before = results._connection
+        with pytest.raises(InputError, match=r"^INTERNAL Error: no way$"):
+            results.sql("select 1")
+    assert results._connection is not before
+    assert results.sql("select 1 as one").to_pylist() == [{"one": 1}]
 
 
 def test_a_name_is_never_a_python_variable(results: Results) -> None:

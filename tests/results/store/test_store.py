@@ -10,7 +10,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, StorageError
 from clinfonce.files import Folder
 from clinfonce.results import Store
 from clinfonce.results import open as open_results
@@ -63,6 +63,41 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="something else"):
         Store.create(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_store_that_is_deleted_meanwhile_is_missed_and_not_made_again(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "r")
+    store.write_trial(*rows("a"))
+    shutil.rmtree(tmp_path / "r")
+    with pytest.raises(StorageError, match=r"r are gone: they were deleted or moved"):
+        store.write_trial(*rows("b"))
+    for write in (lambda: store.folder.write("checkpoints/b.pt", b"x"), store.compact):
+        with pytest.raises(StorageError, match=r"/r is gone: was it deleted or moved\?"):
+            write()
+    assert list(tmp_path.iterdir()) == []
+    assert Store.create(tmp_path / "r").trial_ids() == set()
+
+
+def test_a_store_whose_files_are_deleted_meanwhile_is_missed(tmp_path: Path) -> None:
+    """As by `rm -rf results/*`, which leaves what is hidden, while a trial writes a checkpoint."""
+    store = Store.create(tmp_path)
+    store.write_trial(*rows("a"))
+    for path in tmp_path.iterdir():
+        if path.name[0] != ".":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    store.folder.write("checkpoints/b.pt", b"x")
+    with pytest.raises(StorageError, match="are gone"):
+        store.write_trial(*rows("b"))
+    again = Store.create(tmp_path)
+    assert again.trial_ids() == set()
+    again.write_trial(*rows("b"))
+    assert Store.open(tmp_path).trial_ids() == {"b"}
+
+
+def test_a_store_without_its_marker_keeps_its_rows(tmp_path: Path) -> None:
+    Store.create(tmp_path).write_trial(*rows("a"))
+    (tmp_path / "store.json").unlink()
+    assert Store.create(tmp_path).trial_ids() == {"a"}
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
