@@ -33,7 +33,7 @@ def correlations(
 ) -> Axes:
     """Draw rank correlations with accuracy; hollow without the end points, instances and labels.
 
-    Of an open store, or of correlations of `relate`; the rest as of `information_plane`.
+    Of an open store, or of correlations of `relate`; the rest as `information_plane` has it.
     """
     found = look(results, correlations_of, metric, sweep)
     if not found:
@@ -56,13 +56,10 @@ def attributes(
 ) -> Axes:
     """Draw what attributes add to accuracy: the most helpful and the most harmful ones.
 
-    Of an open store, or of what `attribute_importance` found; the rest as of `information_plane`.
+    Of an open store, or of what `attribute_importance` found; the rest as of
+    `information_plane`.
     """
-    found = (
-        attribute_importance(results, metric=metric, sweep=sweep)
-        if isinstance(results, Results)
-        else results
-    )
+    found = look(results, attribute_importance, metric, sweep)
     if not found:
         return _nothing(ax, "No clusterings by attributes")
     lines = [(i.attribute, i.best) for i in ends_of(found)]
@@ -78,11 +75,9 @@ def attributes_in_search(
 ) -> Axes:
     """Draw how much each attribute decides whether a searched trial is among the best.
 
-    Of an open store, or of what `ped_anova` found; the rest as of `information_plane`.
+    Of an open store, or of what `ped_anova` found; the rest as `information_plane` has it.
     """
-    found = (
-        ped_anova(results, metric=metric, sweep=sweep) if isinstance(results, Results) else results
-    )
+    found = look(results, ped_anova, metric, sweep)
     if not found:
         return _nothing(ax, "Too few searched trials")
     lines = [(s.name, s.share) for s in found[:MOST_SHOWN]]
