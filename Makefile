@@ -27,8 +27,8 @@ cluster-down: .venv/ready-cluster  ## stop Ray on the machines of CLUSTER=cluste
 test: .venv/ready-test  ## run the tests but the slow ones
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster"
 
-test-slow: .venv/ready-test  ## run the slow tests
-	@$(BIN)/python -m pytest --maxfail 2 -m "slow and not cluster"
+test-slow: .venv/ready-test  ## run the slow tests, and those in a browser
+	@$(BIN)/python -m pytest --maxfail 2 -n 2 --dist loadfile -m "(slow or browser) and not cluster"
 
 test-cluster: .venv/ready-test .venv/ready-cluster  ## run a sweep on three hosts in namespaces (root, Linux)
 	@$(BIN)/python -m tests.cluster

@@ -186,7 +186,7 @@ def beside_tune(folder, trials, epochs, repetitions):
     import ray
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     path = tune_experiment(folder, trials, epochs)
     ray.shutdown()
     home = folder / "store"

@@ -1,6 +1,8 @@
 """The rules of docs/architecture.md, checked on the source."""
 
 import ast
+import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +135,34 @@ def test_public_names_load_on_first_use():
         assert getattr(clinfonce, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = clinfonce.no_such_name
+
+
+def test_files_and_functions_are_short():
+    """Lines of files, and of functions without their docstrings."""
+    lengths = [len(path.read_text(encoding="utf-8").splitlines()) for path in FILES]
+    assert statistics.median(lengths) < 150
+    assert not [f"{p}: {n}" for p, n in zip(FILES, lengths, strict=True) if n > 400]
+    assert not [f"{p}: {name}: {n}" for p in FILES for name, n in functions(p) if n > 60]
+
+
+def functions(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node) is not None
+            words = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0
+            yield node.name, node.end_lineno - node.lineno + 1 - words
+
+
+def test_the_tour_leads_past_what_is_there():
+    tour = Path("docs/tour-of-the-code.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:tests/)?[a-z_/]+\.py)`", tour))
+    assert len(named) > 20
+    assert not [
+        n for n in named if not (Path(n) if n.startswith("tests/") else PACKAGE / n).exists()
+    ]
+    walked = re.findall(r"`([a-z_/]+\.py)`, `(\w+)`", tour)
+    for file, name in walked:
+        assert re.search(rf"^(def|class) {name}\b", (PACKAGE / file).read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) != "data"], ids=str)

@@ -19,6 +19,9 @@ from clinfonce.results.store.schema import TABLES
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # Ray's workers cannot import tests
 
+# A machine that does not answer is lost after two seconds, not after fifteen.
+_WATCHFUL = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
+
 
 class Quiet:
     """A display that shows nothing."""
@@ -44,7 +47,8 @@ def ray_cluster(*cpus):
         Config.initialize("")  # Ray has read the mode when it was imported
         # The user's: Ray keeps the first token that a process has used.
         ensure_token_if_auth_enabled()
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        head = {"num_cpus": 0, "_system_config": _WATCHFUL}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             for number in cpus:
                 cluster.add_node(num_cpus=number)

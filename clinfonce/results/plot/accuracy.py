@@ -31,7 +31,7 @@ def granularity(
 ) -> Axes:
     """Draw accuracy against the number of clusters; lines join granularities of one source.
 
-    Of an open store, or of rows of `relate`; the rest as `information_plane` has it.
+    Of an open store, or of rows of `relate`; the rest as of `information_plane`.
     """
     rows = look(results, rows_of, metric, sweep)
     with canvas(ax) as ax:
@@ -53,7 +53,7 @@ def cost(
 ) -> Axes:
     """Draw accuracy against the mean duration of a trial.
 
-    Of an open store, or of rows of `relate`; the rest as `information_plane` has it.
+    Of an open store, or of rows of `relate`; the rest as of `information_plane`.
     """
     rows = look(results, rows_of, metric, sweep)
     with canvas(ax) as ax:
@@ -70,7 +70,7 @@ def temperature(
 ) -> Axes:
     """Draw accuracy by temperature, a dot a trial; the line joins medians of equal parts.
 
-    Of an open store, or of dots of trials; the rest as `information_plane` has it.
+    Of an open store, or of dots of trials; the rest as of `information_plane`.
     """
     dots = look(results, dots_of, metric, sweep)
     with canvas(ax) as ax:

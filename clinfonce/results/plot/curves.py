@@ -26,7 +26,7 @@ def learning_curves(
 ) -> Axes:
     """Draw validation kNN accuracy by epoch; the clusterings that matter are coloured and named.
 
-    Of an open store, or of curves; the rest as `information_plane` has it.
+    Of an open store, or of curves; the rest as of `information_plane`.
     """
     found = look(results, curves_of, metric, sweep)
     with canvas(ax) as ax:

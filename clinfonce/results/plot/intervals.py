@@ -59,11 +59,7 @@ def attributes(
     Of an open store, or of what `attribute_importance` found; the rest as of
     `information_plane`.
     """
-    found = (
-        attribute_importance(results, metric=metric, sweep=sweep)
-        if isinstance(results, Results)
-        else results
-    )
+    found = look(results, attribute_importance, metric, sweep)
     if not found:
         return _nothing(ax, "No clusterings by attributes")
     lines = [(i.attribute, i.best) for i in ends_of(found)]
@@ -81,9 +77,7 @@ def attributes_in_search(
 
     Of an open store, or of what `ped_anova` found; the rest as `information_plane` has it.
     """
-    found = (
-        ped_anova(results, metric=metric, sweep=sweep) if isinstance(results, Results) else results
-    )
+    found = look(results, ped_anova, metric, sweep)
     if not found:
         return _nothing(ax, "Too few searched trials")
     lines = [(s.name, s.share) for s in found[:MOST_SHOWN]]
