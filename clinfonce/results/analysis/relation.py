@@ -147,7 +147,6 @@ def relate(
     scored = [row for row in rows if row.accuracy is not None and row.i_zt is not None]
     chosen = _chosen(rows)
     enough = len(scored) >= _FEWEST_FOR_CORRELATION
-    effects = _effects(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else ()
     return Relation(
         metric=metric,
         sweep=sweep,
@@ -157,8 +156,8 @@ def relate(
         n_stopped=sum(t["status"] == "stopped" for t in trials),
         n_failed=sum(t["status"] == "failed" for t in trials),
         correlations=tuple(_correlation(scored, name) for name in QUANTITIES) if enough else (),
-        effects=effects,
-        predictions=_predictions(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else (),
+        effects=_effects(scored),
+        predictions=_predictions(scored),
         notes=_notes(trials, rows, len(scored)),
         chosen=chosen.clustering_id if chosen else None,
         answer=_answer(rows, chosen, metric),
@@ -183,6 +182,8 @@ def _effects(rows: list[ClusteringRow]) -> tuple[Effect, ...]:
     *columns, accuracy = statistics.finite_rows(
         *([getattr(row, name) for row in rows] for name in names), [r.accuracy for r in rows]
     )
+    if len(accuracy) < _FEWEST_FOR_REGRESSION:
+        return ()
     predictors = np.column_stack(columns)
     coefficients = statistics.bootstrap(statistics.standardised_coefficients, predictors, accuracy)
     return tuple(
