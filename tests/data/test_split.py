@@ -72,3 +72,16 @@ def test_grouped_split_keeps_groups_whole_and_classes_in_their_shares():
     assert np.array_equal(split, grouped_split(labels, groups))
     with pytest.raises(InputError, match="leave no rows"):
         grouped_split(labels, groups, train=1.0)
+
+
+@given(st.integers(3, 9), st.floats(0.01, 0.98), st.floats(0.01, 0.98))
+def test_a_small_class_is_in_every_split_whatever_the_shares(size, train, validation):
+    train, validation = (share / (1.02 * (train + validation)) for share in (train, validation))
+    split = stratified_split(np.zeros(size, dtype=np.int64), train=train, validation=validation)
+    assert set(split.tolist()) == {TRAIN, VALIDATION, TEST}
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.2), (0.1, 0.8), (0.8, 0.1), (0.34, 0.33)])
+def test_a_class_of_three_has_one_image_in_each_split(shares):
+    split = stratified_split(np.zeros(3, dtype=np.int64), train=shares[0], validation=shares[1])
+    assert sorted(split.tolist()) == [TRAIN, VALIDATION, TEST]

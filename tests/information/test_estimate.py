@@ -5,6 +5,7 @@ import pytest
 
 from clinfonce.errors import InputError
 from clinfonce.information import estimate, measure
+from clinfonce.information._estimate import _spread
 
 RNG = np.random.default_rng(5)
 LABELS = RNG.integers(0, 10, 40_000)
@@ -74,3 +75,14 @@ def test_accepts_tensors():
 def test_refusals(labels, options, message):
     with pytest.raises(InputError, match=message):
         estimate([0, 1, 2, 0, 1, 2], labels, **options)
+
+
+def test_the_interval_of_a_skewed_measure_leans_the_other_way():
+    """What halves often miss on one side, the measure itself may miss too: it is moved there."""
+    drawn = np.random.default_rng(0).exponential(size=1000)
+    error, (low, high) = _spread(10.0, drawn.tolist())
+    ordered = np.sort(drawn - drawn.mean())
+    assert low == pytest.approx(10 - ordered[975], abs=0.1)
+    assert high == pytest.approx(10 - ordered[25], abs=0.1)
+    assert 10 - low > 2 * (high - 10) > 0
+    assert error == pytest.approx(np.sqrt(((drawn - drawn.mean()) ** 2).sum() / 999))

@@ -137,3 +137,29 @@ def test_a_killed_run_ends_with_the_same_clusters_and_bits(tmp_path, monkeypatch
     assert resumed_losses == losses
     assert np.array_equal(resumed.ids, last.ids)
     assert resumed.provenance == last.provenance
+
+
+def test_clusters_are_not_made_anew_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
+    """A resumed run has them from its checkpoint: of its weights there would be others."""
+    noise = np.random.default_rng(1).integers(0, 256, (N, 1, SIDE, SIDE), dtype=np.uint8)
+    monkeypatch.setattr(f"{__name__}.images", lambda: noise)
+    trial = spec(warmup=0, every=5, n_clusters=9)
+    killed = pretraining(trial, tmp_path / "trial.pt")
+    take_step = killed._train_step
+
+    def save_and_die(*step):
+        if killed._position.step == 2:
+            killed.save()
+            raise KeyboardInterrupt
+        return take_step(*step)
+
+    monkeypatch.setattr(killed, "_train_step", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        list(killed.epochs())
+    resumed = pretraining(trial, tmp_path / "trial.pt")
+    next(resumed.epochs())
+    assert np.array_equal(resumed._clusters, killed._clusters)
+    losses, _, last = train(trial)
+    resumed_losses, _, again = train(trial, tmp_path / "trial.pt")
+    assert (resumed_losses, again.provenance) == (losses, last.provenance)
+    assert again.provenance["epoch"] == 0

@@ -70,3 +70,15 @@ def test_no_worker_goes_without_an_image_and_none_is_seen_twice(batch_size, grou
     else:
         with pytest.raises(InputError, match=f"workers is {size}, but of 465"):
             sampler.check_workers(size)
+
+
+def test_an_image_meets_all_others_of_its_cluster_in_time():
+    """Its groups are drawn anew each epoch, not only put into other batches."""
+    clusters = np.repeat(np.arange(6), 8)
+    sampler = BatchSampler(clusters, 4, 4)  # a batch is a group
+    met = np.zeros((48, 48), dtype=bool)
+    for epoch in range(40):
+        for batch in sampler.batches(epoch):
+            assert len(set(clusters[batch])) == 1
+            met[np.ix_(batch, batch)] = True
+    assert (met == (clusters[:, None] == clusters)).all()

@@ -155,7 +155,6 @@ def relate(results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None 
     scored = _scored(rows)
     chosen = chosen_of(rows)
     compared = against_frozen(trials, _replicates(trials, chosen), metric)
-    effects = _effects(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else ()
     return Relation(
         metric=metric,
         sweep=sweep,
@@ -165,8 +164,8 @@ def relate(results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None 
         n_stopped=sum(t["status"] == "stopped" for t in trials),
         n_failed=sum(t["status"] == "failed" for t in trials),
         correlations=_correlations(scored),
-        effects=effects,
-        predictions=_predictions(scored) if len(scored) >= _FEWEST_FOR_REGRESSION else (),
+        effects=_effects(scored),
+        predictions=_predictions(scored),
         notes=_notes(trials, rows, len(scored)),
         chosen=chosen.clustering_id if chosen else None,
         against_frozen=compared,
@@ -223,6 +222,8 @@ def _effects(rows: list[ClusteringRow]) -> tuple[Effect, ...]:
     *columns, accuracy = statistics.finite_rows(
         *([getattr(row, name) for row in rows] for name in names), [r.accuracy for r in rows]
     )
+    if len(accuracy) < _FEWEST_FOR_REGRESSION:
+        return ()
     predictors = np.column_stack(columns)
     coefficients = statistics.bootstrap(statistics.standardised_coefficients, predictors, accuracy)
     return tuple(

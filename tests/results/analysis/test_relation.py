@@ -224,3 +224,20 @@ def test_seeds_that_cluster_their_own_features_are_replicates(tmp_path: Path) ->
 def test_clusterings_of_given_features_are_points(tmp_path: Path) -> None:
     spec = json.dumps({"clustering": {"source": "kmeans", "features": "pixels", "n_clusters": 9}})
     assert len(relate(_store(tmp_path, 0.6, 0.8, spec=spec)).rows) == 2
+
+
+def test_the_end_points_are_left_out_where_it_says_so(tmp_path: Path) -> None:
+    """Between them accuracy falls with the bits; they alone make it rise."""
+    store = Store.create(tmp_path)
+    inside = [("kmeans", 1.0 + i, 0.5 - i / 100) for i in range(5)]
+    for i, (source, bits, accuracy) in enumerate(
+        [("instances", 0.0, 0.1), *inside, ("labels", 9.0, 0.9)]
+    ):
+        changes = {"source": source, "clustering_id": f"c{i}", "test_linear_top1_5": accuracy}
+        trial, epochs, clustering = rows(f"t{i}", number=i, **changes)
+        store.write_trial(trial, epochs, clustering | {"clustering_id": f"c{i}", "i_zt": bits})
+    by_name = {c.quantity: c for c in relate(open_results(store)).correlations}
+    assert by_name["i_zt"].rho_inside == pytest.approx(-1)
+    assert by_name["i_zt"].rho.estimate is not None
+    assert by_name["i_zt"].rho.estimate > 0
+    assert by_name["i_zt"].n == 7

@@ -341,3 +341,12 @@ def test_querying_loads_neither_torch_nor_ray() -> None:
         "sys.exit(bool({'torch', 'ray', 'optuna', 'sklearn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_locks_the_door_cannot_be_changed_by_any_statement(results: Results) -> None:
+    """Besides, for a statement that would pass for one that reads."""
+    (row,) = results.sql("select current_setting('lock_configuration') as locked").to_pylist()
+    assert row == {"locked": True}
+    for statement in ("set enable_external_access = true", "set threads = 1"):
+        with pytest.raises(duckdb.Error, match="lock"):
+            results._connection.execute(statement)
