@@ -16,10 +16,17 @@ def add_commands(commands: Any) -> None:
     prepare = add_command(
         commands, "prepare", _prepare, "make a data set of a folder of images and a table", False
     )
-    prepare.add_argument("data", metavar="folder|DATASET", help="your own images, or a known name")
+    prepare.add_argument(
+        "data", metavar="folder|embeddings|DATASET",
+        help="your own images, embeddings in place of them, or a known name",
+    )  # fmt: skip
     prepare.add_argument("--out", metavar="DIR", required=True, help="path, s3://… or gs://…")
     prepare.add_argument("--root", metavar="DIR", help="folder or archive (.tar, .zip) of images")
     prepare.add_argument("--table", metavar="FILE", help="one row an image: .csv, .tsv, .parquet")
+    prepare.add_argument(
+        "--embeddings", metavar="COLUMN|FILE",
+        help="list column of a Parquet table, or .npy or .safetensors in the table's order",
+    )  # fmt: skip
     prepare.add_argument("--size", type=int, metavar="PX", help="pixels a side")
     prepare.add_argument(
         "--type", action="append", default=[], metavar="COLUMN=KIND",
@@ -99,6 +106,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
             arguments.out,
             root=arguments.root,
             table=arguments.table,
+            embeddings=arguments.embeddings,
             image_size=arguments.size,
             encoding=arguments.encoding,
             delimiter=arguments.delimiter,

@@ -6,6 +6,7 @@
 """
 
 from clinfonce.data.hierarchy import root_paths
+from clinfonce.data.prepared.embeddings import prepare_embeddings
 from clinfonce.data.prepared.folder import prepare_folder
 from clinfonce.data.prepared.result import Prepared
 from clinfonce.data.registry import DATASETS, load, prepare
@@ -34,6 +35,7 @@ __all__ = [
     "attributes",
     "load",
     "prepare",
+    "prepare_embeddings",
     "prepare_folder",
     "root_paths",
     "stratified_split",

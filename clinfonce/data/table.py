@@ -21,7 +21,7 @@ Kind: TypeAlias = Literal["boolean", "categorical", "numeric", "tags", "hierarch
 Level: TypeAlias = Literal["class", "image"]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
-Images: TypeAlias = NDArray[np.uint8] | PackedImages
+Images: TypeAlias = NDArray[np.uint8] | NDArray[np.floating[Any]] | PackedImages
 
 _DTYPE_KINDS = {"boolean": "b", "categorical": "iU", "numeric": "f", "tags": "O", "hierarchy": "O"}
 _DTYPE_WORDS = {
@@ -116,7 +116,8 @@ class ImageTable:
 
     Attributes:
         name: of the data set.
-        images: (n, c, h, w) uint8, never written to: an array, or packed on disk.
+        images: (n, c, h, w) uint8, never written to: an array, or packed on disk; or, in their
+            place, embeddings (n, d) float16 or float32, all finite.
         labels: (n,) int64 in 0..C-1, UNLABELLED (-1) for training images that nobody labelled; None
             where nobody labelled any.
         label_names: C names; () without labels.
@@ -144,6 +145,11 @@ class ImageTable:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether `images` are images; embeddings stand in their place otherwise."""
+        return self.images.ndim == 4
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled when it is sent to other processes; a read-only view of a mapping cannot be."""
@@ -273,9 +279,12 @@ def _add_texts(digest: "hashlib._Hash", texts: Iterable[str]) -> None:
 
 def _check_images(table: ImageTable) -> None:
     images = table.images
-    if images.ndim != 4 or images.dtype != np.uint8:
+    is_image = images.ndim == 4 and images.dtype == np.uint8
+    is_embedding = images.ndim == 2 and images.dtype in (np.float16, np.float32)
+    if not is_image and not is_embedding:
         raise InputError(
-            f"{table.name}: images must be (n, c, h, w) uint8, got {images.shape} {images.dtype}"
+            f"{table.name}: images must be (n, c, h, w) uint8, got {images.shape} {images.dtype}; "
+            "or embeddings (n, d) float16 or float32"
         )
     if 0 in images.shape:
         raise InputError(f"{table.name}: no images: shape {images.shape}")

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from clinfonce.data.image_files.names import BadPathError, normalized
 from clinfonce.data.prepared.packing import Skips
 from clinfonce.data.split import hold_out, stratified_split
-from clinfonce.data.table import SPLIT_NAMES, TRAIN, UNLABELLED, VALIDATION, Column
+from clinfonce.data.table import (
+    SPLIT_NAMES,
+    TRAIN,
+    UNLABELLED,
+    VALIDATION,
+    Column,
+    Images,
+    ImageTable,
+)
 from clinfonce.data.tables.classes import Classes, classes_of
 from clinfonce.data.tables.kinds import IGNORE
 from clinfonce.data.tables.roles import LABEL, PATH, ROLES, SPLIT
@@ -52,6 +60,17 @@ class Known:
     split: NDArray[np.int8]
     columns: Mapping[str, Column]
     notes: tuple[str, ...] = ()
+
+    def table(self, name: str, images: Images) -> ImageTable:
+        """The data set of these images."""
+        return ImageTable(
+            name=name,
+            images=images,
+            labels=self.labels,
+            label_names=self.label_names,
+            split=self.split,
+            columns=self.columns,
+        )
 
 
 def describe(table: SourceTable, wanted: Wanted, skips: Skips) -> Known:
@@ -101,14 +120,15 @@ def usable_rows(table: SourceTable, missing: Missing, skips: Skips) -> list[int]
         splits = table.texts(SPLIT)
     first: dict[str, int] = {}
     rows = []
-    for row, path in enumerate(table.texts(PATH)):
+    paths = table.texts(PATH) if PATH in table.columns else map(str, range(len(table)))
+    for row, path in enumerate(paths):
         name = _same_file(path)
         if first.setdefault(name, row) != row:
             earlier = f"{table.unit} {table.lines[first[name]]}"
             skips.add("repeated path",
                       f"{table.where(row)}: {path!r} is in {earlier} already")  # fmt: skip
         elif lacking[row] and _SPLITS.get(splits[row].lower(), TRAIN) != TRAIN:
-            skips.add("no label", f"{table.where(row)}: {path!r} has no label, and is in the split "
+            skips.add("no label", f"{table.where(row)}: no label, and in the split "
                       f"{splits[row]!r}; only training images may lack one")  # fmt: skip
         else:
             rows.append(row)

@@ -65,6 +65,7 @@ def _open(place: Place, metadata: Any, copies: Path | None) -> ImageTable:
         shards_from_json(metadata["shards"]),
         metadata["shape"][1:],
         metadata["storage"],
+        dtype=metadata.get("dtype", "uint8"),
         rendering=Rendering.from_json(said) if (said := metadata.get("rendering")) else None,
         origin=origin,
     ).open()
@@ -119,7 +120,9 @@ def _table(place: Place, n: int, digest: str | None) -> Any:
         content = place.read(TABLE)
         if digest is not None and hashlib.sha256(content).hexdigest() != digest:
             raise ValueError(f"{TABLE} is damaged, its content is not what was written")
-        table = parquet.read_table(pyarrow.BufferReader(content))
+        # Not read_table: its threads let go of Python's bytes late, perhaps when Python has ended.
+        with parquet.ParquetFile(pyarrow.BufferReader(content)) as file:
+            table = file.read()
     except (OSError, ValueError) as error:  # InputError and pyarrow.ArrowInvalid are ValueErrors
         raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
     if table.num_rows != n:
@@ -169,6 +172,7 @@ def write_table(
         "name": table.name,
         "storage": storage,
         "shape": list(images.shape),
+        "dtype": str(images.dtype),
         "shards": [asdict(shard) for shard in shards],
         "label_names": list(table.label_names),
         "columns": [
