@@ -37,6 +37,18 @@ def add_commands(commands: Any) -> None:
         help="which column is the path, the label or the split: path=file_name,label=y",
     )  # fmt: skip
     prepare.add_argument(
+        "--target", action="append", default=[], metavar="NAME[:KIND]",
+        help="predict this column too (class, multilabel or number); NAME=A,B of booleans; may be "
+        "given again",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--split", action="append", default=[], metavar="WORD=SPLIT",
+        help="what a word or fold of the column split means, such as 4=test; may be given again",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--group", metavar="COLUMN", help="keep a patient, a contributor … in one split"
+    )
+    prepare.add_argument(
         "--background", metavar="COLOUR", default="white",
         help="what transparent images are laid on: white, black, grey or #rrggbb",
     )  # fmt: skip
@@ -113,6 +125,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
             columns=_pairs(filter(None, arguments.columns.split(",")), "--columns", "NEW=OLD"),
             types=_pairs(arguments.type, "--type", "COLUMN=KIND"),
             missing=arguments.missing,
+            targets=arguments.target,
+            splits=_pairs(arguments.split, "--split", "WORD=SPLIT"),
+            group=arguments.group,
             background=arguments.background,
             depth=arguments.depth,
             storage=arguments.storage,

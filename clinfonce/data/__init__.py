@@ -15,12 +15,12 @@ from clinfonce.data.table import (
     SPLIT_NAMES,
     TEST,
     TRAIN,
-    UNLABELLED,
     VALIDATION,
     Column,
     ImageTable,
     attributes,
 )
+from clinfonce.data.targets import UNLABELLED, Target
 
 __all__ = [
     "DATASETS",
@@ -32,6 +32,7 @@ __all__ = [
     "Column",
     "ImageTable",
     "Prepared",
+    "Target",
     "attributes",
     "load",
     "prepare",

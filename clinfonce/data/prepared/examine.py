@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from clinfonce.data.prepared.describe import (
+    Content,
     Known,
     Wanted,
     check_types,
     describe,
-    describe_kept,
+    read_content,
     usable_rows,
 )
 from clinfonce.data.prepared.findings import Findings
 from clinfonce.data.prepared.options import Options
 from clinfonce.data.prepared.packing import Skips
+from clinfonce.data.prepared.splits import Splitting
 from clinfonce.data.tables.roles import PATH
 from clinfonce.data.tables.source import SourceTable
+from clinfonce.data.tables.targets import asked_targets
 from clinfonce.data.tables.words import Missing
 
 
@@ -29,6 +32,7 @@ class Examined:
         wanted: what the user says of its columns.
         skips: what is left out so far.
         rows: of images that are worth a try.
+        content: of those rows.
         known: what the table says of them.
         notes: what is unsure, so far.
     """
@@ -37,6 +41,7 @@ class Examined:
     wanted: Wanted
     skips: Skips
     rows: Sequence[int]
+    content: Content
     known: Known
     notes: list[str]
 
@@ -44,7 +49,9 @@ class Examined:
         """What the table says of those images that could be read."""
         if len(rows) == len(self.rows):
             return self.known
-        return describe_kept(self.table.take(rows), self.wanted, self.known, self.skips)
+        places = {row: place for place, row in enumerate(self.rows)}
+        content = self.content.take([places[row] for row in rows], self.skips)
+        return describe(content, self.wanted, Skips(True))
 
     def names(self, rows: Sequence[int]) -> list[str]:
         """Names of some images, for people: their paths, or their places in the table."""
@@ -71,10 +78,16 @@ def examine(table: SourceTable, options: Options) -> Examined:
     """
     check_types(table, options.types)
     skips = Skips(options.skip_bad)
-    wanted = Wanted(options.types, Missing.given(options.missing, table.names))
-    rows = usable_rows(table, wanted.missing, skips)
-    known = describe(table.take(rows), wanted, skips)
+    wanted = Wanted(
+        options.types,
+        Missing.given(options.missing, table.names),
+        asked_targets(options.targets, table),
+        Splitting(options.splits, options.group),
+    )
+    rows = usable_rows(table, wanted, skips)
+    content = read_content(table.take(rows), wanted, skips)
+    known = describe(content, wanted, skips)
     if options.announce is not None:
         options.announce(known.columns)
     notes = options.tell([*table.notes, *known.notes])
-    return Examined(table, wanted, skips, rows, known, notes)
+    return Examined(table, wanted, skips, rows, content, known, notes)

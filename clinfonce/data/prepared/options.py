@@ -1,6 +1,6 @@
 """How a data set is made, as its user says."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias, get_args
 
@@ -23,6 +23,10 @@ class Options:
         types: column name to type, where the one found is wrong; "ignore" leaves a column out.
         missing: words that stand for no value, in place of the usual ones (`words.WORDS`);
             COLUMN=WORD is one of that column alone, also in quotes.
+        targets: what is to be predicted beside `label`: NAME, NAME:KIND of class, multilabel or
+            number, or NAME=COLUMN,COLUMN for booleans that are one label each.
+        splits: value of the column `split` to train, validation or test, beside the usual words.
+        group: column (a patient, a contributor) whose values are never in two splits.
         skip_bad: leave out rows with an unreadable image, an unsafe, missing or repeated path or,
             to validate or test, no label, and values that do not fit their column; and count them.
         progress: called with the rows done and in all.
@@ -32,6 +36,9 @@ class Options:
 
     types: Mapping[str, str] = field(default_factory=dict)
     missing: Iterable[str] = ()
+    targets: Sequence[str] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
     skip_bad: bool = False
     progress: Progress | None = None
     announce: Announce | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from clinfonce.data.prepared.examine import Examined
 from clinfonce.data.prepared.findings import LIST, Findings
 from clinfonce.data.storage.shards import Storage
-from clinfonce.data.table import SPLIT_NAMES, ImageTable
+from clinfonce.data.table import LABEL, SPLIT_NAMES, ImageTable
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,27 @@ class Prepared:
             f"{self.folder}: {len(table):,} {'images' if table.has_images else 'embeddings'} "
             f"({splits}) of {' x '.join(map(str, table.images.shape[1:]))}, {kept}; {classes}; "
             f"{len(table.columns)} auxiliary columns",
+            *self._targets,
             *(f"left out: {number:,} × {reason}" for reason, number in self.skipped.items()),
             *(f"  such as {line}" for line in self.examples),
             *(f"look at them: {line}" for line in found),
             *listed,
         )
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        """What is to be predicted, in a line, if it is more than the label."""
+        targets = self.table.targets.values()
+        if len(targets) < 2 and all(target.name == LABEL for target in targets):
+            return ()
+        said = []
+        for target in targets:
+            n = int(target.known.sum())
+            many = {"class": f"{len(target.names)} classes", "number": "a number",
+                    "multilabel": f"{len(target.names)} labels"}[target.kind]  # fmt: skip
+            of = "" if n == len(target) else f", {n:,} images"
+            said.append(f"{target.name} ({many}{of})")
+        return (f"targets: {', '.join(said)}",)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -80,6 +96,7 @@ class Prepared:
             "splits": {name: len(table.rows(i)) for i, name in enumerate(SPLIT_NAMES)},
             "labels": list(table.label_names),
             "n_unlabelled": table.n_unlabelled,
+            "targets": {target.name: target.kind for target in table.targets.values()},
             "columns": {column.name: column.kind for column in table.columns.values()},
             "skipped": dict(self.skipped),
             "examples": list(self.examples),
