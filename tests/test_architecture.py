@@ -42,7 +42,8 @@ MAY_IMPORT = {
 }
 # Within these rooms, from the bottom up: each may import those before it.
 WITHIN = {
-    "data": ("image_files", "storage", "hierarchy", "table", "split", "tables", "prepared", "sets",
+    "data": ("image_files", "storage", "hierarchy", "targets", "table", "split", "tables",
+             "prepared", "sets",
              "registry"),
     "text": ("printable", "table"),
     "results": ("store", "sql", "analysis", "plot", "report"),

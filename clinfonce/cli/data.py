@@ -16,10 +16,17 @@ def add_commands(commands: Any) -> None:
     prepare = add_command(
         commands, "prepare", _prepare, "make a data set of a folder of images and a table", False
     )
-    prepare.add_argument("data", metavar="folder|DATASET", help="your own images, or a known name")
+    prepare.add_argument(
+        "data", metavar="folder|embeddings|DATASET",
+        help="your own images, embeddings in place of them, or a known name",
+    )  # fmt: skip
     prepare.add_argument("--out", metavar="DIR", required=True, help="path, s3://… or gs://…")
     prepare.add_argument("--root", metavar="DIR", help="folder or archive (.tar, .zip) of images")
     prepare.add_argument("--table", metavar="FILE", help="one row an image: .csv, .tsv, .parquet")
+    prepare.add_argument(
+        "--embeddings", metavar="COLUMN|FILE",
+        help="list column of a Parquet table, or .npy or .safetensors in the table's order",
+    )  # fmt: skip
     prepare.add_argument("--size", type=int, metavar="PX", help="pixels a side")
     prepare.add_argument(
         "--type", action="append", default=[], metavar="COLUMN=KIND",
@@ -29,6 +36,18 @@ def add_commands(commands: Any) -> None:
         "--columns", metavar="NEW=OLD,…", default="",
         help="which column is the path, the label or the split: path=file_name,label=y",
     )  # fmt: skip
+    prepare.add_argument(
+        "--target", action="append", default=[], metavar="NAME[:KIND]",
+        help="predict this column too (class, multilabel or number); NAME=A,B of booleans; may be "
+        "given again",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--split", action="append", default=[], metavar="WORD=SPLIT",
+        help="what a word or fold of the column split means, such as 4=test; may be given again",
+    )  # fmt: skip
+    prepare.add_argument(
+        "--group", metavar="COLUMN", help="keep a patient, a contributor … in one split"
+    )
     prepare.add_argument(
         "--background", metavar="COLOUR", default="white",
         help="what transparent images are laid on: white, black, grey or #rrggbb",
@@ -99,12 +118,16 @@ def _prepare(arguments: argparse.Namespace) -> int:
             arguments.out,
             root=arguments.root,
             table=arguments.table,
+            embeddings=arguments.embeddings,
             image_size=arguments.size,
             encoding=arguments.encoding,
             delimiter=arguments.delimiter,
             columns=_pairs(filter(None, arguments.columns.split(",")), "--columns", "NEW=OLD"),
             types=_pairs(arguments.type, "--type", "COLUMN=KIND"),
             missing=arguments.missing,
+            targets=arguments.target,
+            splits=_pairs(arguments.split, "--split", "WORD=SPLIT"),
+            group=arguments.group,
             background=arguments.background,
             depth=arguments.depth,
             storage=arguments.storage,

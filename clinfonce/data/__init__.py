@@ -6,6 +6,7 @@
 """
 
 from clinfonce.data.hierarchy import root_paths
+from clinfonce.data.prepared.embeddings import prepare_embeddings
 from clinfonce.data.prepared.folder import prepare_folder
 from clinfonce.data.prepared.result import Prepared
 from clinfonce.data.registry import DATASETS, load, prepare
@@ -14,12 +15,12 @@ from clinfonce.data.table import (
     SPLIT_NAMES,
     TEST,
     TRAIN,
-    UNLABELLED,
     VALIDATION,
     Column,
     ImageTable,
     attributes,
 )
+from clinfonce.data.targets import UNLABELLED, Target
 
 __all__ = [
     "DATASETS",
@@ -31,9 +32,11 @@ __all__ = [
     "Column",
     "ImageTable",
     "Prepared",
+    "Target",
     "attributes",
     "load",
     "prepare",
+    "prepare_embeddings",
     "prepare_folder",
     "root_paths",
     "stratified_split",

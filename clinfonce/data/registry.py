@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from clinfonce.data.prepared import packed
-from clinfonce.data.prepared.folder import check_out, prepare_folder, publish
+from clinfonce.data.prepared.embeddings import prepare_embeddings
+from clinfonce.data.prepared.folder import prepare_folder
+from clinfonce.data.prepared.options import OF_IMAGES
+from clinfonce.data.prepared.publish import check_out, publish
 from clinfonce.data.prepared.result import Prepared
 from clinfonce.data.sets.published import Published
 from clinfonce.data.storage import shards
@@ -14,7 +17,7 @@ from clinfonce.data.storage.places import is_uri
 from clinfonce.data.table import ImageTable
 from clinfonce.errors import InputError, unknown_name
 
-FOLDER = "folder"
+FOLDER, EMBEDDINGS = "folder", "embeddings"
 
 # Name to module; each has `load(root: Path | None) -> ImageTable`. Imported when asked for.
 DATASETS = {
@@ -76,38 +79,43 @@ def prepare(
     encoding: str = "utf-8",
     delimiter: str | None = None,
     columns: Mapping[str, str] | None = None,
+    embeddings: str | None = None,
     certainty: int | None = None,
     **options: Any,
 ) -> Prepared:
     """Pack a data set, for `clinfonce.data.load(out)`.
 
     Args:
-        what: "folder" for one's own images, or the name of a data set.
+        what: "folder" for one's own images, "embeddings" for one's own embeddings, or the name of
+            a data set.
         out: folder to make, a path or a URI.
         root: folder of the images, or of the files of a data set that has to be fetched first.
-        table: of one's own images.
+        table: of one's own images or embeddings.
         image_size: pixels a side; needed for a folder.
         encoding: of the table.
         delimiter: of the table.
         columns: of the table, as `prepare_folder` takes them.
+        embeddings: column or file, as `prepare_embeddings` takes them.
         certainty: of the attributes of `cub`, see `cub.certain`.
-        options: as in `clinfonce.data.prepared.folder.Options`.
+        options: as in `Options` and `ImageOptions` of `clinfonce.data.prepared.options`.
 
     Raises:
         InputError: as `prepare_folder`, an unknown data set, or an option that it does not take.
     """
     place = None if root is None else Path(root)
+    reading: dict[str, Any] = {"encoding": encoding, "delimiter": delimiter, "columns": columns}
     if certainty is not None and what != "cub":
         raise InputError(f"--certainty goes with cub, whose attributes have one; not with {what}")
+    if (what == EMBEDDINGS) != (embeddings is not None):
+        raise InputError("prepare embeddings needs --table FILE and --embeddings COLUMN or FILE")
+    if what == EMBEDDINGS:
+        return _prepare_embeddings(table, embeddings or "", out, reading | options, image_size)
     if what == FOLDER:
         if place is None or table is None or image_size is None:
             raise InputError("prepare folder needs --root IMAGES, --table FILE and --size PIXELS")
-        return prepare_folder(
-            place, table, out, image_size=image_size, encoding=encoding, delimiter=delimiter,
-            columns=columns, **options,
-        )  # fmt: skip
+        return prepare_folder(place, table, out, image_size=image_size, **reading, **options)
     if what not in DATASETS:
-        raise InputError(unknown_name("data set", what, [FOLDER, *DATASETS]))
+        raise InputError(unknown_name("data set", what, [FOLDER, EMBEDDINGS, *DATASETS]))
     if table is not None:
         raise InputError(f"--table goes with folder; {what} has its own")
     module = importlib.import_module(DATASETS[what])
@@ -117,6 +125,22 @@ def prepare(
     if published is not None:
         return published.prepare(place, out, image_size=image_size, **options)
     return _prepare_table(module.load(place), out, image_size, options)
+
+
+def _prepare_embeddings(
+    table: Path | str | None,
+    embeddings: str,
+    out: Path | str,
+    options: dict[str, Any],
+    image_size: int | None,
+) -> Prepared:
+    if table is None:
+        raise InputError("prepare embeddings needs --table FILE and --embeddings COLUMN or FILE")
+    if image_size is not None:
+        raise InputError("--size goes with images; embeddings are kept as they are")
+    for name in OF_IMAGES:
+        options.pop(name, None)
+    return prepare_embeddings(table, embeddings, out, **options)
 
 
 def _prepare_table(

@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinfonce.data.storage.images import PackedImages
+from clinfonce.data.targets import UNLABELLED, Target
 from clinfonce.errors import InputError, unknown_name
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
-UNLABELLED = -1
 SPLIT_NAMES = ("train", "validation", "test")
+LABEL = "label"  # name of the target that labels are, unless it has one of its own
 
 Kind: TypeAlias = Literal["boolean", "categorical", "numeric", "tags", "hierarchy"]
 Level: TypeAlias = Literal["class", "image"]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
-Images: TypeAlias = NDArray[np.uint8] | PackedImages
+Images: TypeAlias = NDArray[np.uint8] | NDArray[np.floating[Any]] | PackedImages
 
 _DTYPE_KINDS = {"boolean": "b", "categorical": "iU", "numeric": "f", "tags": "O", "hierarchy": "O"}
 _DTYPE_WORDS = {
@@ -116,15 +117,19 @@ class ImageTable:
 
     Attributes:
         name: of the data set.
-        images: (n, c, h, w) uint8, never written to: an array, or packed on disk.
-        labels: (n,) int64 in 0..C-1, UNLABELLED (-1) for training images that nobody labelled; None
-            where nobody labelled any.
+        images: (n, c, h, w) uint8, never written to: an array, or packed on disk; or, in their
+            place, embeddings (n, d) float16 or float32, all finite.
+        labels: (n,) int64 in 0..C-1, UNLABELLED (-1) for images that nobody labelled; None where
+            nobody labelled any.
         label_names: C names; () without labels.
         split: (n,) int8 of TRAIN, VALIDATION and TEST.
-        columns: the auxiliary columns by name, each of n values. Labels are not among them.
+        columns: the auxiliary columns by name, each of n values. Targets are not among them.
+        targets: what is to be predicted, by name, the first first. `labels` are the first of kind
+            class, under the name "label" unless it is among them.
 
     Raises:
-        InputError: shapes or types that do not fit, or a split in which a class has no image.
+        InputError: shapes or types that do not fit, a class without a training image, or a split
+            without labels.
     """
 
     name: str
@@ -133,6 +138,7 @@ class ImageTable:
     label_names: tuple[str, ...]
     split: NDArray[np.int8]
     columns: Mapping[str, Column] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
@@ -141,13 +147,21 @@ class ImageTable:
         _check_columns(self)
         if self.labels is not None:
             _check_labels(self, self.labels)
+        object.__setattr__(self, "targets", MappingProxyType(_targets(self)))
+        _check_targets(self)
 
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def has_images(self) -> bool:
+        """Whether `images` are images; embeddings stand in their place otherwise."""
+        return self.images.ndim == 4
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickled when it is sent to other processes; a read-only view of a mapping cannot be."""
-        return {**self.__dict__, "columns": dict(self.columns)}
+        views = {"columns": dict(self.columns), "targets": dict(self.targets)}
+        return {**self.__dict__, **views}
 
     def rows(self, split: int) -> IntArray:
         """Row numbers of one split, ascending."""
@@ -162,7 +176,7 @@ class ImageTable:
 
     @cached_property
     def fingerprint(self) -> str:
-        """First 16 hex digits of SHA-256 over images, labels, split and columns."""
+        """First 16 hex digits of SHA-256 over images, targets, split and columns."""
         digest = hashlib.sha256()
         _add_texts(digest, [str(self.images.shape), *self.label_names])
         _add_images(digest, self.images)
@@ -173,6 +187,13 @@ class ImageTable:
             _add_texts(digest, [column.name, column.kind, column.level])
             _add_array(digest, column.values)
             _add_array(digest, column.present)
+        for target in self.targets.values():
+            if target.values is self.labels:
+                _add_texts(digest, [target.name] if target.name != LABEL else [])
+                continue
+            _add_texts(digest, [target.name, target.kind, *target.names])
+            _add_array(digest, target.values)
+            _add_array(digest, target.known)
         return digest.hexdigest()[:16]
 
     def column(self, name: str) -> Column:
@@ -273,9 +294,12 @@ def _add_texts(digest: "hashlib._Hash", texts: Iterable[str]) -> None:
 
 def _check_images(table: ImageTable) -> None:
     images = table.images
-    if images.ndim != 4 or images.dtype != np.uint8:
+    is_image = images.ndim == 4 and images.dtype == np.uint8
+    is_embedding = images.ndim == 2 and images.dtype in (np.float16, np.float32)
+    if not is_image and not is_embedding:
         raise InputError(
-            f"{table.name}: images must be (n, c, h, w) uint8, got {images.shape} {images.dtype}"
+            f"{table.name}: images must be (n, c, h, w) uint8, got {images.shape} {images.dtype}; "
+            "or embeddings (n, d) float16 or float32"
         )
     if 0 in images.shape:
         raise InputError(f"{table.name}: no images: shape {images.shape}")
@@ -303,19 +327,45 @@ def _check_labels(table: ImageTable, labels: IntArray) -> None:
         raise InputError(
             f"{table.name}: label {labels[bad[0]]} at row {bad[0]} is not in 0..{n_classes - 1}"
         )
-    if (bad := np.flatnonzero((labels == UNLABELLED) & (table.split != TRAIN))).size:
-        raise InputError(
-            f"{table.name}: row {bad[0]} of the {SPLIT_NAMES[table.split[bad[0]]]} split has no "
-            "label; only training images may lack one"
-        )
     for code, split_name in enumerate(SPLIT_NAMES):
         known = labels[(table.split == code) & (labels != UNLABELLED)]
+        if not len(known):
+            raise InputError(f"{table.name}: the {split_name} split has no labelled image")
         counts = np.bincount(known, minlength=n_classes)
-        if (empty := np.flatnonzero(counts == 0)).size:
+        if code == TRAIN and (empty := np.flatnonzero(counts == 0)).size:
             raise InputError(
                 f"{table.name}: the {split_name} split has no labelled image of class "
                 f"{table.label_names[empty[0]]!r}"
             )
+
+
+def _targets(table: ImageTable) -> dict[str, Target]:
+    """All targets, the labels among them."""
+    targets = dict(table.targets)
+    if any(target.values is table.labels for target in targets.values()):
+        return targets
+    targets.pop(LABEL, None)
+    if table.labels is None:
+        return targets
+    return {LABEL: Target(LABEL, "class", table.labels, table.label_names), **targets}
+
+
+def _check_targets(table: ImageTable) -> None:
+    classes = [target for target in table.targets.values() if target.kind == "class"]
+    if classes and classes[0].values is not table.labels:
+        raise InputError(
+            f"{table.name}: the labels must be those of {classes[0].name!r}, the first target of "
+            "kind class"
+        )
+    for name, target in table.targets.items():
+        if name != target.name:
+            raise InputError(f"{table.name}: target {target.name!r} is filed under {name!r}")
+        if len(target) != len(table):
+            raise InputError(
+                f"{table.name}: target {name!r} has {len(target)} values for {len(table)} images"
+            )
+        if name in table.columns:
+            raise InputError(f"{table.name}: {name!r} is a target and an auxiliary column")
 
 
 def _check_columns(table: ImageTable) -> None:

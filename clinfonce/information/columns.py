@@ -193,7 +193,7 @@ def _clusters(
     table: SourceTable, name: str, words: Missing
 ) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
     """Codes (n,) of a column in which missing is one of its own, how many are, what is unsure."""
-    parsed = parse_column(table, name, None, None, False, words)
+    parsed = parse_column(table, name, None, False, words)
     codes = np.empty(len(table), dtype=np.int64)
     seen: dict[Any, int] = {}
     for row, value in enumerate(parsed.column.values.tolist()):

@@ -305,7 +305,7 @@ def set_all(name, values):
         (set_all("label", ["", "NA"]), {}, "not one label; without labels leave the column out"),
         (set_all("label", ["cat"] * 23 + ["eel"]), {}, "label 'eel' has 1 images; three"),
         (set_all("empty", ["", "n/a"]), {}, "column 'empty' has no value in any row"),
-        (set_all("split", ["train", "dev"]), {}, "line 3: split is 'dev', not one of train"),
+        (set_all("split", ["train", "tset"]), {}, "line 3: split is 'tset', not one of train"),
         (set_all("split", ["test"]), {}, "no image is in the train split|train split has no"),
         (set_all("", ["x"]), {}, "column 9 has no name"),
         (set_all("size", [*map(str, range(23)), "tall"]), {}, "line 25: size is 'tall' among"),

@@ -1,25 +1,25 @@
 """What a table says of its images: labels, split and auxiliary columns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clinfonce.data.image_files.names import BadPathError, normalized
+from clinfonce.data.prepared.outlook import first_classes, in_splits, level_of, taken, used
 from clinfonce.data.prepared.packing import Skips
-from clinfonce.data.split import hold_out, stratified_split
-from clinfonce.data.table import SPLIT_NAMES, TRAIN, UNLABELLED, VALIDATION, Column
-from clinfonce.data.tables.classes import Classes, classes_of
+from clinfonce.data.prepared.splits import Splitting, split_of, words_of
+from clinfonce.data.table import TRAIN, Column, Images, ImageTable
 from clinfonce.data.tables.kinds import IGNORE
-from clinfonce.data.tables.roles import LABEL, PATH, ROLES, SPLIT
+from clinfonce.data.tables.roles import PATH, ROLES, SPLIT
 from clinfonce.data.tables.source import SourceTable
+from clinfonce.data.tables.targets import Asked, read_target
 from clinfonce.data.tables.types import known_rows, parse_column
 from clinfonce.data.tables.words import Missing
+from clinfonce.data.targets import Target
 from clinfonce.errors import InputError
-
-_SPLITS = {name: code for code, name in enumerate(SPLIT_NAMES)} | {"val": VALIDATION}
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,42 @@ class Wanted:
     Attributes:
         types: column to its kind, or to "ignore".
         missing: texts that stand for no value.
+        targets: by name, in order.
+        splitting: of the split.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
     missing: Missing = field(default_factory=Missing)
+    targets: Mapping[str, Asked] = field(default_factory=dict)
+    splitting: Splitting = field(default_factory=Splitting)
+
+
+@dataclass(frozen=True)
+class Content:
+    """The columns of a table as values.
+
+    Attributes:
+        table: as read.
+        targets: in order.
+        columns: auxiliary ones.
+        notes: what is unsure, for people.
+    """
+
+    table: SourceTable
+    targets: Sequence[Target]
+    columns: Sequence[Column]
+    notes: tuple[str, ...] = ()
+
+    def take(self, rows: Sequence[int], skips: Skips) -> "Content":
+        """The same of some rows; a column that has no value there is left out, and counted."""
+        places = np.asarray(rows, dtype=np.int64)
+        targets = [taken(target, places) for target in self.targets]
+        columns = []
+        for column in self.columns:
+            columns.append(_taken(column, places))
+            if column.present.any() and not columns[-1].present.any():
+                _skip_empty(self.table, columns.pop().name, skips)
+        return Content(self.table.take(rows), targets, columns, self.notes)
 
 
 @dataclass(frozen=True)
@@ -40,45 +72,100 @@ class Known:
     """What the table says of its images.
 
     Attributes:
-        labels: (n,) int64, UNLABELLED where there is none; None without labels.
-        label_names: of the classes.
+        targets: by name.
         split: (n,) int8.
         columns: auxiliary ones by name.
         notes: what is unsure, for people.
     """
 
-    labels: NDArray[np.int64] | None
-    label_names: tuple[str, ...]
+    targets: Mapping[str, Target]
     split: NDArray[np.int8]
     columns: Mapping[str, Column]
     notes: tuple[str, ...] = ()
 
+    def table(self, name: str, images: Images) -> ImageTable:
+        """The data set of these images."""
+        first = first_classes(self.targets.values())
+        return ImageTable(
+            name=name,
+            images=images,
+            labels=None if first is None else first.values,
+            label_names=() if first is None else first.names,
+            split=self.split,
+            columns=self.columns,
+            targets=self.targets,
+        )
 
-def describe(table: SourceTable, wanted: Wanted, skips: Skips) -> Known:
-    """Find out what a table says of its images.
+
+def read_content(table: SourceTable, wanted: Wanted, skips: Skips) -> Content:
+    """Make the columns of a table into values.
 
     Raises:
-        InputError: whatever is wrong with it.
+        InputError: whatever is wrong with them.
     """
     if not len(table):
         raise InputError(f"{table.file}: not one row is left")
-    classes = classes_of(table, LABEL, wanted.missing) if LABEL in table.columns else None
-    split = _split(table, classes)
-    columns, notes = _columns(table, wanted, classes, skips)
-    if classes is None:
-        return Known(None, (), split, columns, notes)
-    return Known(classes.codes, classes.names, split, columns, (*classes.notes, *notes))
+    targets, columns, notes = [], [], list[str]()
+    for asked in wanted.targets.values():
+        read = read_target(table, asked, wanted.missing, skips.allowed)
+        _count(table, asked.name, read.target.kind, read.n_bad, skips)
+        targets.append(read.target)
+        notes += read.notes
+    taken_up = {column for asked in wanted.targets.values() for column in asked.columns}
+    for name in table.names:
+        kind: Any = wanted.types.get(name)
+        if name in ROLES or name in taken_up or kind == IGNORE:
+            continue
+        if skips.allowed and not known_rows(table.cells(name), name, wanted.missing)[0].any():
+            _skip_empty(table, name, skips)
+            continue
+        parsed = parse_column(table, name, kind, skips.allowed, wanted.missing)
+        _count(table, name, parsed.column.kind, parsed.n_bad, skips)
+        columns.append(parsed.column)
+        notes += parsed.notes
+    return Content(table, targets, columns, tuple(notes))
 
 
-def describe_kept(table: SourceTable, wanted: Wanted, known: Known, skips: Skips) -> Known:
-    """As before, of the rows whose images could be read; what is empty only now is counted too."""
-    again = Skips(True)
-    kinds: dict[str, str] = {column.name: column.kind for column in known.columns.values()}
-    kept = table.keep([*ROLES, *kinds])
-    result = describe(kept, Wanted(kinds, wanted.missing), again)
-    for reason in set(again.counts) - set(skips.counts):
-        skips.add(reason, again.examples[reason], again.counts[reason])
-    return result
+def describe(content: Content, wanted: Wanted, skips: Skips) -> Known:
+    """Split what a table says of its images, and see what each split has of it.
+
+    Raises:
+        InputError: what cannot be split, or a target that a split lacks.
+    """
+    targets = [used(target) for target in content.targets]
+    first = first_classes(targets)
+    codes = None if first is None else first.values
+    names = () if first is None else first.names
+    split = split_of(content.table, codes, names, wanted.splitting)
+    notes = [*content.notes, *split.notes]
+    for place, target in enumerate(targets):
+        targets[place], more = in_splits(target, split.codes, str(content.table.file), skips)
+        notes += more
+    labelled = first_classes(targets)
+    labels = None if labelled is None else labelled.values
+    columns = {}
+    for column in content.columns:
+        columns[column.name] = replace(column, level=level_of(column, labels))
+    by_name = {target.name: target for target in targets}
+    return Known(by_name, split.codes, columns, tuple(notes))
+
+
+def _skip_empty(table: SourceTable, name: str, skips: Skips) -> None:
+    """Leave a column out that has no value."""
+    skips.add("empty column", f"{table.file}: column {name!r} has no value in any row")
+
+
+def _count(table: SourceTable, name: str, kind: str, n_bad: int, skips: Skips) -> None:
+    if n_bad:
+        message = f"{table.file}: {n_bad} values of {name!r} are not {kind}"
+        skips.add("unfit value", message, n_bad)
+
+
+def _taken(column: Column, rows: NDArray[np.int64]) -> Column:
+    missing = None if column.missing is None else column.missing[rows]
+    if missing is not None and not missing.any():
+        missing = None
+    return replace(column, values=column.values[rows], missing=missing)
 
 
 def check_types(table: SourceTable, types: Mapping[str, str]) -> None:
@@ -92,27 +179,38 @@ def check_types(table: SourceTable, types: Mapping[str, str]) -> None:
             raise InputError(f"types names {name!r}, which is no auxiliary column of {table.file}")
 
 
-def usable_rows(table: SourceTable, missing: Missing, skips: Skips) -> list[int]:
-    """Rows whose path is new, and whose label is known if they are to validate or to test."""
-    lacking = np.zeros(len(table), dtype=np.bool_)
-    splits = [""] * len(table)
-    if LABEL in table.columns and SPLIT in table.columns:
-        lacking = ~known_rows(table.cells(LABEL), LABEL, missing)[0]
-        splits = table.texts(SPLIT)
+def usable_rows(table: SourceTable, wanted: Wanted, skips: Skips) -> list[int]:
+    """Rows whose path is new, and which have something to evaluate if they validate or test."""
+    useless = _useless(table, wanted)
     first: dict[str, int] = {}
     rows = []
-    for row, path in enumerate(table.texts(PATH)):
+    paths = table.texts(PATH) if PATH in table.columns else map(str, range(len(table)))
+    for row, path in enumerate(paths):
         name = _same_file(path)
         if first.setdefault(name, row) != row:
             earlier = f"{table.unit} {table.lines[first[name]]}"
             skips.add("repeated path",
                       f"{table.where(row)}: {path!r} is in {earlier} already")  # fmt: skip
-        elif lacking[row] and _SPLITS.get(splits[row].lower(), TRAIN) != TRAIN:
-            skips.add("no label", f"{table.where(row)}: {path!r} has no label, and is in the split "
-                      f"{splits[row]!r}; only training images may lack one")  # fmt: skip
+        elif useless[row]:
+            names = " or ".join(wanted.targets)
+            skips.add("no label", f"{table.where(row)}: {path!r} has no {names}, and is in the "
+                      f"split {table.texts(SPLIT)[row]!r}; only training images may lack "
+                      "one")  # fmt: skip
         else:
             rows.append(row)
     return rows
+
+
+def _useless(table: SourceTable, wanted: Wanted) -> NDArray[np.bool_]:
+    """Rows (n,) that validate or test, and of which no target is known."""
+    if not wanted.targets or SPLIT not in table.columns:
+        return np.zeros(len(table), dtype=np.bool_)
+    words = words_of(table, wanted.splitting)
+    useless = np.array([words.get(text.lower(), TRAIN) != TRAIN for text in table.texts(SPLIT)])
+    for asked in wanted.targets.values():
+        for name in asked.columns:
+            useless &= ~known_rows(table.cells(name), name, wanted.missing)[0]
+    return useless
 
 
 def _same_file(path: str) -> str:
@@ -121,53 +219,3 @@ def _same_file(path: str) -> str:
         return normalized(path)
     except BadPathError:
         return path
-
-
-def _split(table: SourceTable, classes: Classes | None) -> NDArray[np.int8]:
-    codes = np.zeros(len(table), dtype=np.int64) if classes is None else classes.codes
-    known = np.flatnonzero(codes != UNLABELLED)
-    if SPLIT not in table.columns:
-        sizes = np.bincount(codes[known])
-        if sizes.min() < 3:
-            which = f"label {classes.names[sizes.argmin()]!r}" if classes else "the table"
-            raise InputError(
-                f"{table.file}: {which} has {sizes.min()} images; three are needed for a train, "
-                "a validation and a test image"
-            )
-        split = np.full(len(codes), TRAIN, dtype=np.int8)
-        split[known] = stratified_split(codes[known])
-        return split
-    split = np.empty(len(table), dtype=np.int8)
-    for row, text in enumerate(table.texts(SPLIT)):
-        if text.lower() not in _SPLITS:
-            raise InputError(
-                f"{table.where(row)}: split is {text!r}, not one of {', '.join(SPLIT_NAMES)}"
-            )
-        split[row] = _SPLITS[text.lower()]
-    train = known[split[known] == TRAIN]
-    if not (split == VALIDATION).any() and len(train):
-        split[train[hold_out(codes[train], 0.2)]] = VALIDATION
-    return split
-
-
-def _columns(
-    table: SourceTable, wanted: Wanted, classes: Classes | None, skips: Skips
-) -> tuple[dict[str, Column], tuple[str, ...]]:
-    labels: Sequence[Any] | None = None
-    if classes is not None:
-        labels = [None if code == UNLABELLED else code for code in classes.codes.tolist()]
-    columns, notes = {}, list[str]()
-    for name in table.names:
-        kind: Any = wanted.types.get(name)
-        if name in ROLES or kind == IGNORE:
-            continue
-        if skips.allowed and not known_rows(table.cells(name), name, wanted.missing)[0].any():
-            skips.add("empty column", f"{table.file}: column {name!r} has no value in any row")
-            continue
-        parsed = parse_column(table, name, kind, labels, skips.allowed, wanted.missing)
-        if parsed.n_bad:
-            message = f"{table.file}: {parsed.n_bad} values of {name!r} are not {kind}"
-            skips.add("unfit value", message, parsed.n_bad)
-        columns[name] = parsed.column
-        notes += parsed.notes
-    return columns, tuple(notes)

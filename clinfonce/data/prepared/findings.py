@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Findings:
         dark: other images without a pixel that is far from black.
         equal: (earlier, later) images whose pixels are the same.
         near: (earlier split, later split) near-duplicates, equal ones among them.
+        noun: what they are.
     """
 
     paths: Sequence[str]
@@ -35,9 +36,12 @@ class Findings:
     dark: Sequence[int]
     equal: Sequence[tuple[int, int]]
     near: Sequence[tuple[int, int]]
+    noun: str = "image"
 
     @classmethod
-    def of(cls, looks: Sequence[str], paths: Sequence[str], split: NDArray[np.int8]) -> "Findings":
+    def of_looks(
+        cls, looks: Sequence[str], paths: Sequence[str], split: NDArray[np.int8]
+    ) -> "Findings":
         """Look for them, by what packing said of each image."""
         found = Looks.of_texts(looks)
         constant = np.flatnonzero(found.constant).tolist()
@@ -49,24 +53,22 @@ class Findings:
         """What was found, for people: a line a kind."""
         said = []
         if self.constant:
-            said.append(
-                f"{_images(self.constant)} of one colour all over{self._such(self.constant)}"
-            )
+            such = self._such(self.constant)
+            said.append(f"{self._many(self.constant, 'is', 'are')} of one colour all over{such}")
         if self.dark:
             said.append(
-                f"{_images(self.dark)} nearly black{self._such(self.dark)}; if they are not, "
-                "--depth says what is white"
+                f"{self._many(self.dark, 'is', 'are')} nearly black{self._such(self.dark)}; if "
+                "they are not, --depth says what is white"
             )
         if self.equal:
             pairs = [f"{self.paths[b]!r} (as {self.paths[a]!r})" for a, b in self.equal[:_NAMED]]
-            n = len(self.equal)
-            verb = "image equals" if n == 1 else "images equal"
-            said.append(f"{n:,} {verb} an earlier one, such as {', '.join(pairs)}")
+            many = self._many(self.equal, "equals", "equal")
+            said.append(f"{many} an earlier one, such as {', '.join(pairs)}")
         if self.near:
             pairs = [f"{self._in_split(b)} of {self._in_split(a)}" for a, b in self.near[:_NAMED]]
-            n = len({later for _, later in self.near})
-            verb = "image is a near-duplicate" if n == 1 else "images are near-duplicates"
-            said.append(f"{n:,} {verb} of one in another split, such as {', '.join(pairs)}")
+            later = {row for _, row in self.near}
+            many = self._many(later, "is a near-duplicate", "are near-duplicates")
+            said.append(f"{many} of one in another split, such as {', '.join(pairs)}")
         return tuple(said)
 
     def to_json(self) -> dict[str, Any]:
@@ -108,9 +110,8 @@ class Findings:
     def _in_split(self, row: int) -> str:
         return f"{self.paths[row]!r} ({SPLIT_NAMES[self.split[row]]})"
 
+    def _many(self, rows: Collection[Any], one: str, several: str) -> str:
+        return f"1 {self.noun} {one}" if len(rows) == 1 else f"{len(rows):,} {self.noun}s {several}"
+
     def _such(self, rows: Sequence[int]) -> str:
         return f", such as {', '.join(repr(self.paths[row]) for row in rows[:_NAMED])}"
-
-
-def _images(rows: Sequence[int]) -> str:
-    return "1 image is" if len(rows) == 1 else f"{len(rows):,} images are"

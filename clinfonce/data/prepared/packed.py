@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clinfonce.data.image_files.rendering import Rendering
+from clinfonce.data.prepared.arrow import (
+    as_arrow,
+    describe_columns,
+    describe_targets,
+    read_column,
+    read_labels,
+    read_target,
+)
 from clinfonce.data.storage.checks import cache
 from clinfonce.data.storage.images import PackedImages
 from clinfonce.data.storage.places import Place
 from clinfonce.data.storage.shards import Shard, Storage, shards_from_json
-from clinfonce.data.table import UNLABELLED, Column, ImageTable
+from clinfonce.data.table import ImageTable
 from clinfonce.errors import InputError
 
 FORMAT = 3
@@ -65,25 +72,24 @@ def _open(place: Place, metadata: Any, copies: Path | None) -> ImageTable:
         shards_from_json(metadata["shards"]),
         metadata["shape"][1:],
         metadata["storage"],
+        dtype=metadata.get("dtype", "uint8"),
         rendering=Rendering.from_json(said) if (said := metadata.get("rendering")) else None,
         origin=origin,
     ).open()
+    names = tuple(metadata["label_names"])
+    labels = read_labels(rows) if names else None
     loaded = ImageTable(
         name=metadata["name"],
         images=images,
-        labels=_read_labels(rows) if metadata["label_names"] else None,
-        label_names=tuple(metadata["label_names"]),
+        labels=labels,
+        label_names=names,
         split=rows["split"].to_numpy().astype(np.int8),
-        columns={c["name"]: _read_column(c, rows) for c in metadata["columns"]},
+        columns={c["name"]: read_column(c, rows) for c in metadata["columns"]},
+        targets={t["name"]: read_target(t, rows, labels) for t in metadata.get("targets", ())},
     )
     # Stored when the images were at hand: reading all of them anew could take hours.
     loaded.__dict__["fingerprint"] = metadata["fingerprint"]
     return loaded
-
-
-def _read_labels(rows: Any) -> NDArray[np.int64]:
-    labels: NDArray[np.int64] = rows["label"].fill_null(UNLABELLED).to_numpy().astype(np.int64)
-    return labels
 
 
 def _metadata(place: Place) -> Any:
@@ -119,7 +125,9 @@ def _table(place: Place, n: int, digest: str | None) -> Any:
         content = place.read(TABLE)
         if digest is not None and hashlib.sha256(content).hexdigest() != digest:
             raise ValueError(f"{TABLE} is damaged, its content is not what was written")
-        table = parquet.read_table(pyarrow.BufferReader(content))
+        # Not read_table: its threads let go of Python's bytes late, perhaps when Python has ended.
+        with parquet.ParquetFile(pyarrow.BufferReader(content)) as file:
+            table = file.read()
     except (OSError, ValueError) as error:  # InputError and pyarrow.ArrowInvalid are ValueErrors
         raise InputError(f"{place.text}: not a complete prepared data set: {error}") from None
     if table.num_rows != n:
@@ -149,17 +157,8 @@ def write_table(
     import pyarrow
     import pyarrow.parquet as parquet
 
-    arrays: dict[str, Any] = {"split": table.split}
-    if paths is not None:
-        arrays = {"path": pyarrow.array(list(paths)), **arrays}
-    if table.labels is not None:
-        arrays["label"] = pyarrow.array(table.labels, mask=table.labels == UNLABELLED)
-    for column in table.columns.values():
-        values = [v if p else None for v, p in zip(column.values.tolist(), column.present,
-                                                   strict=True)]  # fmt: skip
-        arrays[f"aux:{column.name}"] = pyarrow.array(values)
     sink = pyarrow.BufferOutputStream()
-    parquet.write_table(pyarrow.table(arrays), sink)
+    parquet.write_table(pyarrow.table(as_arrow(table, paths)), sink)
     content = sink.getvalue()
     place.write(TABLE, content)
     images = table.images
@@ -169,12 +168,11 @@ def write_table(
         "name": table.name,
         "storage": storage,
         "shape": list(images.shape),
+        "dtype": str(images.dtype),
         "shards": [asdict(shard) for shard in shards],
         "label_names": list(table.label_names),
-        "columns": [
-            {"name": c.name, "kind": c.kind, "level": c.level, "description": c.description}
-            for c in table.columns.values()
-        ],
+        "targets": describe_targets(table),
+        "columns": describe_columns(table),
         "fingerprint": table.fingerprint,
         "table_digest": hashlib.sha256(content).hexdigest(),
         "rendering": None if rendering is None else rendering.to_json(),
@@ -182,32 +180,3 @@ def write_table(
     }
     metadata["digest"] = _digest(metadata)
     place.write(METADATA, json.dumps(metadata, indent=1, ensure_ascii=False).encode())
-
-
-def _read_column(described: dict[str, Any], table: Any) -> Column:
-    values = table[f"aux:{described['name']}"].to_pylist()
-    missing = np.array([value is None for value in values])
-    kind = described["kind"]
-    if kind in ("tags", "hierarchy"):
-        array = np.empty(len(values), dtype=object)
-        array[:] = [_as_tuple(value or ()) for value in values]
-    elif kind == "categorical":
-        filler: str | int = "" if any(isinstance(value, str) for value in values) else 0
-        array = np.array([filler if value is None else value for value in values])
-    else:
-        array = np.array([value or 0 for value in values]).astype(
-            bool if kind == "boolean" else float
-        )
-    return Column(
-        name=described["name"],
-        kind=kind,
-        values=array,
-        missing=missing if missing.any() else None,
-        description=described["description"],
-        level=described["level"],
-    )
-
-
-def _as_tuple(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Lists, also within lists, as tuples."""
-    return tuple(_as_tuple(value) if isinstance(value, list) else value for value in values)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clinfonce.data.table import UNLABELLED
 from clinfonce.data.tables.source import SourceTable, text_of
 from clinfonce.data.tables.types import known_rows
 from clinfonce.data.tables.words import Missing, alike
+from clinfonce.data.targets import UNLABELLED
 from clinfonce.errors import InputError
 
 _ALIKE = 3  # pairs of names in a note

@@ -21,10 +21,11 @@ def read_parquet(file: Path, only: Sequence[str] | None = None) -> SourceTable:
     import pyarrow.parquet as parquet
 
     try:
-        names = [str(name) for name in parquet.read_schema(file).names]
-        check_columns(file, [clean(name) for name in names], only)
-        wanted = [n for n in names if only is None or clean(n) in only]
-        table = parquet.read_table(file, columns=wanted)
+        with parquet.ParquetFile(file) as opened:
+            names = [str(name) for name in opened.schema_arrow.names]
+            check_columns(file, [clean(name) for name in names], only)
+            wanted = [n for n in names if only is None or clean(n) in only]
+            table = opened.read(columns=wanted)
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{file}: not a Parquet file, or not a whole one: {reason}") from None

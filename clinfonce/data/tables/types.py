@@ -1,14 +1,13 @@
 """Columns of a user's table made into columns of values."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clinfonce.data.table import Column, Kind, Level
+from clinfonce.data.table import Column, Kind
 from clinfonce.data.tables.kinds import IGNORE, Given, Reading, check_form, reading_of
 from clinfonce.data.tables.source import Cells, SourceTable, text_of
 from clinfonce.data.tables.words import ERRORS, Missing, alike
@@ -54,7 +53,6 @@ def parse_column(
     table: SourceTable,
     name: str,
     kind: Kind | None,
-    labels: Sequence[Any] | None,
     skip_bad: bool,
     missing: Missing,
 ) -> Parsed:
@@ -64,8 +62,6 @@ def parse_column(
         table: the file's.
         name: of the column.
         kind: None takes over the file's type, or infers one of texts.
-        labels: (n,) label of each row, None where there is none, to tell class-level columns from
-            image-level ones.
         skip_bad: take values that do not fit the kind as missing, and count them.
         missing: texts that stand for no value.
 
@@ -93,7 +89,6 @@ def parse_column(
         _as_array(table, name, values, reading.kind),
         None if present.all() else ~present,
         reading.description,
-        _level(values, present, labels),
     )
     more = [reading.note] if reading.note else []
     if reading.kind == "categorical":
@@ -146,15 +141,3 @@ def _as_array(table: SourceTable, name: str, values: list[Any], kind: Kind) -> N
                 f"is no category; --type {name}={IGNORE} leaves the column out"
             )
     return np.array(values, dtype={"boolean": bool, "numeric": float, "categorical": str}[kind])
-
-
-def _level(values: list[Any], present: NDArray[np.bool_], labels: Sequence[Any] | None) -> Level:
-    """Class level if all images of a class have the same value."""
-    if labels is None:
-        return "image"
-    pairs = {
-        (label, value if here else None)
-        for label, value, here in zip(labels, values, present, strict=True)
-        if label is not None
-    }
-    return "class" if len(pairs) == len({label for label, _ in pairs}) else "image"

@@ -28,7 +28,7 @@ def parse(tmp_path):
             lines = (f"{row}{delimiter}{value}" for row, value in enumerate(values))
             file.write_text("\n".join([f"row{delimiter}{name}", *lines]), encoding="utf-8")
         words = Missing.given(missing, [name])
-        return parse_column(read_table(file), name, kind, None, skip_bad, words)
+        return parse_column(read_table(file), name, kind, skip_bad, words)
 
     return parse
 
