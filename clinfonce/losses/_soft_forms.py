@@ -58,8 +58,7 @@ class WeightedSincere:
         low, high = self.blocks[start]
         items, rows = self.items[low:high], self.rows[span] - low
         tile = self.pairs.tile(items, s.dtype)  # (r, U)
-        counts = self.pairs.same.sizes.to(s.dtype)
-        total = (tile @ counts + (counts[items] - 1))[rows]
+        total = self.pairs.totals(tile, items)[rows]
         self.totals[self.order.permutation[span]] = total
         spread = tile.scatter_(1, items[:, None], 1).index_select(1, self.order.ids)  # (r, n)
         values, anchors = torch.empty_like(total), self.order.positions[span, None]
