@@ -10,10 +10,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold
 
 from clinfonce.losses._condition import PairWeights
 from clinfonce.losses._kin import SameCluster, sums_by
 from clinfonce.losses._tiles import Task
+
+_NOTHING = 1e-30
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,13 @@ class Pairs:
             same, similarity, representatives(same, profiles),
             condition, representatives(same, grounds),
         )  # fmt: skip
+
+    def totals(self, tile: Tensor, items: Tensor) -> Tensor:
+        """A (t,) of the rows of some items from their `tile`; 0 where it is next to nothing."""
+        counts = self.same.sizes.to(tile.dtype)
+        total = tile @ counts + (counts[items] - 1)
+        # So small a sum has no inverse in single precision.
+        return threshold(total, _NOTHING, 0.0)
 
     def tile(self, items: Tensor, dtype: torch.dtype) -> Tensor:
         """Weights (t, U) of some items, int64 (t,), to all; 0 of each to itself."""
@@ -85,12 +95,11 @@ def attract(task: Task, pairs: Pairs, weights: Tensor) -> Attraction:
     items = representatives(near, ids)
     sums = sums_by(same.ids, z, len(same.sizes))
     pullers = sums_by(near.ids, weights[:, None] * own, len(near.sizes))  # Σ w_i z_i
-    counts = same.sizes.to(z.dtype)
     totals, scale = z.new_empty(len(items)), z.new_empty(len(items))
     pulled, back = torch.empty_like(pullers), torch.zeros_like(sums)
     for span in _spans(len(items), task.tile_height):
         tile = pairs.tile(items[span], z.dtype)
-        totals[span] = tile @ counts + (counts[items[span]] - 1)
+        totals[span] = pairs.totals(tile, items[span])
         real = (totals[span] > 0) & (near.sizes[span] > 0)
         scale[span] = torch.where(real, 1 / (totals[span] * task.temperature), 0)
         torch.mm(tile, sums, out=pulled[span])
@@ -103,7 +112,7 @@ def attract(task: Task, pairs: Pairs, weights: Tensor) -> Attraction:
         return Attraction(value, totals[near.ids], None)
     within = torch.zeros_like(sums).index_add_(0, items, pullers)[same.ids]
     within[task.anchors] -= weights[:, None] * own
-    within *= torch.zeros_like(counts).index_add_(0, items, scale)[same.ids, None]
+    within *= z.new_zeros(len(sums)).index_add_(0, items, scale)[same.ids, None]
     gradient = back[same.ids].add_(within)
     gradient[task.anchors] += pull
     return Attraction(value, totals[near.ids], gradient)

@@ -58,8 +58,7 @@ class WeightedSincere:
         low, high = self.blocks[start]
         items, rows = self.items[low:high], self.rows[span] - low
         tile = self.pairs.tile(items, s.dtype)  # (r, U)
-        counts = self.pairs.same.sizes.to(s.dtype)
-        total = (tile @ counts + (counts[items] - 1))[rows]
+        total = self.pairs.totals(tile, items)[rows]
         self.totals[self.order.permutation[span]] = total
         spread = tile.scatter_(1, items[:, None], 1).index_select(1, self.order.ids)  # (r, n)
         values, anchors = torch.empty_like(total), self.order.positions[span, None]
@@ -77,8 +76,11 @@ class WeightedSincere:
         contrasted = self.order.condition
         r = 1 - a if contrasted is None else contrasted.shares(anchors[:, 0], s.dtype).sub_(a)
         r.scatter_(1, anchors, 0)
-        s.sub_(_highest(s, r)).clamp_(max=_FAR_ABOVE)
-        e = s.clamp(min=_FAR_BELOW).exp_()
+        if self.order.widest > _FAR_ABOVE:
+            s.sub_(_highest(s, r)).clamp_(max=_FAR_ABOVE)
+            e = s.clamp(min=_FAR_BELOW).exp_()
+        else:  # no exponential gets out of range
+            e = s.exp()
         own = e * (a if contrasted is None else 1 - r)  # (1 − r) e
         repelled = r.mul_(e)
         below = own + repelled.sum(1, keepdim=True).clamp_min_(torch.finfo(s.dtype).tiny)

@@ -115,6 +115,7 @@ class Ordered(NamedTuple):
         permutation: int64 (a,), which anchor of the task stands at each of them.
         condition: for the rows in this order.
         tile_height: anchors per tile.
+        widest: 2 / τ, by which two similarities differ at most.
     """
 
     ids: Tensor
@@ -122,6 +123,7 @@ class Ordered(NamedTuple):
     permutation: Tensor
     condition: Condition | None
     tile_height: int
+    widest: float
 
 
 def contrast_sorted(
@@ -146,7 +148,9 @@ def contrast_sorted(
     place[order] = torch.arange(len(order), device=order.device)
     positions, permutation = place[task.anchors].sort()
     condition = None if task.condition is None else task.condition.reordered(order)
-    form = make_form(Ordered(ids, positions, permutation, condition, task.tile_height))
+    form = make_form(
+        Ordered(ids, positions, permutation, condition, task.tile_height, 2 / task.temperature)
+    )
     ordered = replace(
         task,
         embeddings=task.embeddings.index_select(0, order),

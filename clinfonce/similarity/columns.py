@@ -74,7 +74,7 @@ class Column:
         return replace(self, codes=tuple(map(change, self.codes)), unknown=unknown)
 
 
-def weights(rows: Column, columns: Column, dtype: torch.dtype) -> Tensor:
+def compare(rows: Column, columns: Column, dtype: torch.dtype) -> Tensor:
     """Weights (a, b) in ``dtype`` between the values of two selections of one column."""
     tile = rows.kernel.weights(rows.codes, columns.codes).to(dtype)
     if rows.unknown is None or columns.unknown is None:

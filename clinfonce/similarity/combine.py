@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clinfonce.errors import InputError
-from clinfonce.similarity.columns import Column, weights
+from clinfonce.similarity.columns import Column, compare
 
 Combination: TypeAlias = Literal["product", "sum"]
 
@@ -55,7 +55,7 @@ class Similarity:
         """
         if self.partition:
             return (rows[:, None] == columns).to(self.dtype)
-        tiles = (weights(each.at(rows), each.at(columns), self.dtype) for each in self.columns)
+        tiles = (compare(each.at(rows), each.at(columns), self.dtype) for each in self.columns)
         if self.by == "product":
             tile = functools.reduce(torch.Tensor.mul_, tiles)
         else:

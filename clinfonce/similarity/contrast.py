@@ -13,6 +13,8 @@ from clinfonce.similarity.combine import Similarity
 
 Rows = NDArray[np.int64]
 
+_TILE = 1 << 22  # weights at a time: 32 MiB of float64
+
 
 @dataclass(frozen=True)
 class ContrastLeft:
@@ -138,12 +140,16 @@ def in_runs(ids: Rows, size: int, rng: np.random.Generator) -> Rows:
 def _met(batch: Rows, similarity: Similarity, condition: Similarity | None) -> NDArray[np.float64]:
     """Others, positives and negatives of each image of a batch, (3, b)."""
     images = torch.from_numpy(np.ascontiguousarray(batch))
-    alike = similarity.weights(images, images).double()
-    contrasted = torch.ones_like(alike)
-    if condition is not None:
-        contrasted = condition.weights(images, images).double()
-    contrasted.fill_diagonal_(0)
-    positives = (alike * contrasted).sum(1)
-    others = torch.full_like(positives, len(images) - 1)
-    negatives = ((1 - alike) * contrasted).sum(1)
-    return torch.stack([others, positives, negatives]).numpy()
+    height = max(1, _TILE // len(images))
+    parts = []
+    for start in range(0, len(images), height):
+        some = images[start : start + height]
+        alike = similarity.weights(some, images).double()
+        contrasted = torch.ones_like(alike)
+        if condition is not None:
+            contrasted = condition.weights(some, images).double()
+        contrasted.diagonal(start).fill_(0)
+        positives = (alike * contrasted).sum(1)
+        others = torch.full_like(positives, len(images) - 1)
+        parts.append(torch.stack([others, positives, ((1 - alike) * contrasted).sum(1)]))
+    return torch.cat(parts, dim=1).numpy()

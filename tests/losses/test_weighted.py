@@ -220,6 +220,29 @@ def test_images_that_nothing_is_like_are_left_out_of_the_mean(form):
 
 
 @pytest.mark.parametrize("form", WEIGHTED_FORMS)
+@pytest.mark.parametrize("distance", [1, 5, 8, 9, 10, 13, 20])
+def test_next_to_no_weight_is_weight_or_none_but_never_infinite(form, distance):
+    near = gaussian([0.0, distance, 2 * distance], unit="value")
+    z, images = unit(3, 4, seed=0, dtype=torch.float32), torch.arange(3)
+    likeness = combine({"a": near, "b": near})
+    value, gradient = value_and_gradient(
+        lambda e: (
+            weighted_cl_infonce(e, images, likeness, temperature=0.01, form=form, check=False).loss
+        ),
+        z,
+    )
+    k = combine({"a": near, "b": near}, dtype=torch.float64).weights(images, images)
+    if float(k[0, 1]) < 1e-31:
+        assert value == 0
+        assert not gradient.any()
+    else:
+        expected = value_and_gradient(
+            lambda e: weighted_loop(e, k, torch.ones_like(k), 0.01, form), z.double()
+        )
+        assert_close((value.double(), gradient.double()), expected, 0.01, 1e-6)
+
+
+@pytest.mark.parametrize("form", WEIGHTED_FORMS)
 def test_unchecked_batch_without_positives_teaches_nothing(form):
     images = torch.arange(5)
     loss, gradient = value_and_gradient(

@@ -7,6 +7,7 @@ from clinfonce.similarity import (
     batches_within,
     check_contrast,
     combine,
+    contrast,
     contrast_left,
     equal,
     gaussian,
@@ -69,7 +70,9 @@ def groups(values):
     return combine({"group": equal(values)})
 
 
-def test_what_is_left_is_counted_image_by_image():
+@pytest.mark.parametrize("tile", [1, 7, 1 << 22])
+def test_what_is_left_is_counted_image_by_image(tile, monkeypatch):
+    monkeypatch.setattr(contrast, "_TILE", tile)
     similarity = combine({"x": gaussian(RNG.random(200))})
     condition = combine({"c": gaussian(RNG.random(200), bandwidth=0.2)})
     batches = [np.array([3, 5, 9, 11]), np.array([2, 8, 1])]
