@@ -22,7 +22,7 @@ _SETTINGS = (
     "timezone = 'UTC'",
     "enable_progress_bar = false",
     "python_enable_replacements = false",  # a name is never a variable
-    "memory_limit = '50%'",
+    "memory_limit = '25%'",
     # Without a folder for what does not fit into the memory, SQL cannot read one either.
     "temp_directory = ''",
 )
@@ -42,7 +42,7 @@ class Results:
     def sql(self, query: str) -> Any:
         """Run one reading statement; Ctrl-C ends it.
 
-        A query may use half of the memory there is and no disk; its result may take an eighth.
+        A query may use a quarter of the memory there is and no disk; its result a sixteenth.
 
         Returns:
             The rows as a pyarrow.Table. Columns of one name are told apart by numbers (name,

@@ -249,7 +249,7 @@ def test_a_query_that_needs_too_much_memory_is_refused(
     assert found.sql("select 1").num_rows == 1
 
 
-def test_a_query_may_use_half_of_the_memory_and_no_disk(results: Results) -> None:
+def test_a_query_may_use_a_quarter_of_the_memory_and_no_disk(results: Results) -> None:
     ((limit, temporary),) = [
         row.values()
         for row in results.sql(
@@ -258,7 +258,7 @@ def test_a_query_may_use_half_of_the_memory_and_no_disk(results: Results) -> Non
         ).to_pylist()
     ]
     all_of_it = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert limit <= 0.51 * all_of_it
+    assert limit <= 0.26 * all_of_it
     assert temporary == ""
 
 
