@@ -35,7 +35,7 @@ MAY_IMPORT = {
 # Within these rooms, from the bottom up: each may import those before it.
 WITHIN = {
     "data": ("image_files", "storage", "hierarchy", "targets", "table", "split", "tables",
-             "prepared", "sets",
+             "readers", "prepared", "sets",
              "registry"),
     "results": ("store", "sql", "analysis", "report"),
     "scaling": ("limits", "search", "connection", "bookkeeping", "execution", "cluster", "sweep"),
