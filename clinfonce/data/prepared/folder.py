@@ -82,15 +82,17 @@ def prepare_table(files: ImageFiles, table: SourceTable, out: Path | str, **give
     threads = kept.threads or os.cpu_count() or 1
     examined = examine(table, options)
     rows, skips, paths = examined.rows, examined.skips, table.texts(PATH)
-    depths = look_for_depths(files, paths, table.where, rows, depth, skips, threads)
+    depths = look_for_depths(files, paths, table.where, rows, depth, skips, threads, kept.channels)
     examined.notes.extend(options.tell(depths.notes))
-    rendering = Rendering(kept.image_size, ground, depths.ranges, trusts_files=depth is None)
+    rendering = Rendering(
+        kept.image_size, kept.channels, ground, depths.ranges, trusts_files=depth is None
+    )
     packing = Packing(files, paths, table.where, rows, work, rendering, storage)
     with left_clean(work):
         done = packing.run(skips, threads, options.progress)
         if not done.kept:
             raise InputError(f"{table.file}: not one image could be read")
-    folder, shape = Path(place.path), (3, kept.image_size, kept.image_size)
+    folder, shape = Path(place.path), (kept.channels, kept.image_size, kept.image_size)
     known, names = examined.of_kept(done.kept), examined.names(done.kept)
     images = PackedImages(folder, done.shards, shape, storage, rendering=rendering)
     made = known.table(folder.name, images)
