@@ -43,7 +43,7 @@ MAY_IMPORT = {
 # Within these rooms, from the bottom up: each may import those before it.
 WITHIN = {
     "data": ("image_files", "storage", "hierarchy", "targets", "table", "split", "tables",
-             "prepared", "sets",
+             "readers", "prepared", "sets",
              "registry"),
     "text": ("printable", "table"),
     "results": ("store", "sql", "analysis", "plot", "report"),

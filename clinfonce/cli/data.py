@@ -53,6 +53,10 @@ def add_commands(commands: Any) -> None:
         help="what transparent images are laid on: white, black, grey or #rrggbb",
     )  # fmt: skip
     prepare.add_argument(
+        "--channels", type=int, default=3, metavar="N",
+        help="3 (default) makes RGB, 1 grey; any other number takes such files as they are",
+    )  # fmt: skip
+    prepare.add_argument(
         "--depth", metavar="BITS|LOW:HIGH",
         help="what is white in files of more than 8 bits a sample (found if not given)",
     )  # fmt: skip
@@ -130,6 +134,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
             group=arguments.group,
             background=arguments.background,
             depth=arguments.depth,
+            channels=arguments.channels,
             storage=arguments.storage,
             skip_bad=arguments.skip_bad,
             certainty=arguments.certainty,

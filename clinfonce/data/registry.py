@@ -111,8 +111,9 @@ def prepare(
     if what == EMBEDDINGS:
         return _prepare_embeddings(table, embeddings or "", out, reading | options, image_size)
     if what == FOLDER:
-        if place is None or table is None or image_size is None:
-            raise InputError("prepare folder needs --root IMAGES, --table FILE and --size PIXELS")
+        if (place is None and table is None) or image_size is None:
+            raise InputError("prepare folder needs --root IMAGES, --table FILE and --size PIXELS; "
+                             "without a table, folders are the classes")  # fmt: skip
         return prepare_folder(place, table, out, image_size=image_size, **reading, **options)
     if what not in DATASETS:
         raise InputError(unknown_name("data set", what, [FOLDER, EMBEDDINGS, *DATASETS]))

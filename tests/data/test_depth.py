@@ -219,7 +219,10 @@ def test_ordinary_files_are_not_deep(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda: tiff(np.zeros((4, 4, 5), "u2"), planarconfig="contig"), "5 channels"),
+        (
+            lambda: tiff(np.zeros((4, 4, 5), "u2"), planarconfig="contig"),
+            "5 channels; --channels 5 keeps them",
+        ),
         (lambda: tiff(np.zeros((4, 4, 4), "u2"), photometric="separated"), "colours of SEPARATED"),
         (lambda: tiff(np.zeros((4, 4), "c8")), "samples of type complex64"),
         (lambda: tiff(np.ones((40, 40), "f4"))[:300], "not a readable image|not an image"),

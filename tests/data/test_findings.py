@@ -86,7 +86,7 @@ TRANSPARENT |= {
 @pytest.mark.parametrize(("ground", "shade"), [("white", 255), ("#0a0a0a", 10)])
 def test_transparent_images_are_laid_on_a_ground(name, ground, shade):
     ranges = {"uint16": ((0.0, 65535.0),)}
-    pixels = decode(io.BytesIO(TRANSPARENT[name]), Rendering(SIDE, colour(ground), ranges))
+    pixels = decode(io.BytesIO(TRANSPARENT[name]), Rendering(SIDE, 3, colour(ground), ranges))
     assert np.unique(pixels[:, :, 6]).tolist() == [shade]
     assert pixels[0, 0, 1] == (255 if "1 bit" in name else 200)
 

@@ -6,6 +6,7 @@ import tarfile
 import weakref
 import zipfile
 import zlib
+from collections.abc import Iterator
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -46,6 +47,10 @@ class ImageFiles(Protocol):
 
     def has(self, text: str) -> bool:
         """Whether there is a file of that path."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """Paths of all files."""
         ...
 
 
@@ -104,6 +109,21 @@ class SafeFolder:
             return bool(self.file(text))
         except BadImageError:
             return False
+
+    def names(self) -> Iterator[str]:
+        """Paths of all files, those behind links to folders once."""
+        seen = set[str]()
+        for folder, inner, files in os.walk(self._real_root, followlinks=True):
+            inner[:] = sorted(name for name in inner if self._is_new(f"{folder}/{name}", seen))
+            below = Path(folder).relative_to(self._real_root)
+            yield from (composed((below / name).as_posix()) for name in sorted(files))
+
+    def _is_new(self, folder: str, seen: set[str]) -> bool:
+        real = self._real(Path(folder))
+        if real is None or real in seen:
+            return False
+        seen.add(real)
+        return True
 
     def file(self, text: str) -> str:
         """Where the file of a path is.
@@ -197,6 +217,11 @@ class _Archive:
             return followed(checked(text), self._links) in self._files
         except BadImageError:
             return False
+
+    def names(self) -> Iterator[str]:
+        """Paths of all files, links among them."""
+        yield from self._files
+        yield from (link for link in self._links if self.has(link))
 
     def _read(self, place: int, size: int) -> bytes:
         raise NotImplementedError

@@ -21,28 +21,34 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 
 def decode(file: BinaryIO, rendering: Rendering) -> NDArray[np.uint8]:
-    """Read an image file as (3, s, s): upright, shorter side resized to s, centre cropped.
+    """Read an image file as (c, s, s): upright, shorter side resized to s, centre cropped.
 
-    Grey becomes three equal channels, transparent images are laid on the background, of several
-    frames the first counts.
+    Of 3 channels: grey becomes three equal ones; of 1: colours become grey; transparent images are
+    laid on the background. Any other number must be that of the file's samples, alpha among them.
+    Of several frames the first counts.
 
     Raises:
-        BadImageError: not an image, a damaged or truncated one, or one of too many pixels.
+        BadImageError: not an image, a damaged or truncated one, one of too many pixels, or of
+            another number of channels.
     """
     from PIL import Image, ImageOps
 
-    side = rendering.image_size
+    side, channels = rendering.image_size, rendering.channels
     with _opened(file) as image:
-        if image is None or is_deep(image):
-            rgb = _shallow(read_deep(file, image), rendering)
-        else:
+        if image is None or is_deep(image) or (channels not in (1, 3) and image.format == "TIFF"):
+            pixels = _shallow(read_deep(file, image, channels), rendering)
+        elif channels in (1, 3):
             image.draft("RGB", (2 * side, 2 * side))  # JPEG decodes smaller
             rgb = _as_rgb(ImageOps.exif_transpose(image), rendering.background)
-        fitted = ImageOps.fit(rgb, (side, side), Image.Resampling.BICUBIC)
-    return np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))
+            pixels = [rgb if channels == 3 else rgb.convert("L")]
+        else:
+            pixels = _bands(ImageOps.exif_transpose(image), channels)
+        fitted = [ImageOps.fit(p, (side, side), Image.Resampling.BICUBIC) for p in pixels]
+    whole = np.concatenate([np.atleast_3d(np.asarray(part)) for part in fitted], axis=2)
+    return np.ascontiguousarray(whole.transpose(2, 0, 1))
 
 
-def deep_of(file: BinaryIO) -> Deep | None:
+def deep_of(file: BinaryIO, channels: int = 3) -> Deep | None:
     """An image file if its samples need more than 8 bits; None of an ordinary one.
 
     Raises:
@@ -53,7 +59,8 @@ def deep_of(file: BinaryIO) -> Deep | None:
     if head.startswith(_SHALLOW) or (head.startswith(_PNG) and head[_DEPTH_OF_PNG:] != b"\x10"):
         return None
     with _opened(file) as image:
-        return read_deep(file, image) if image is None or is_deep(image) else None
+        found = read_deep(file, image, channels) if image is None or is_deep(image) else None
+    return None if found is None or found.type == "uint8" else found
 
 
 @contextmanager
@@ -95,8 +102,18 @@ def _as_rgb(image: "Image.Image", background: Colour | None) -> "Image.Image":
     return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
 
 
-def _shallow(image: Deep, rendering: Rendering) -> "Image.Image":
-    """Deep samples in 8 bits."""
+def _bands(image: "Image.Image", channels: int) -> "list[Image.Image]":
+    """The samples of an ordinary image, one grey image each."""
+    if image.mode in ("1", "P"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    bands = list(image.split())
+    if len(bands) != channels:
+        raise BadImageError(f"{len(bands)} channels ({image.mode}), not {channels}")
+    return bands
+
+
+def _shallow(image: Deep, rendering: Rendering) -> "list[Image.Image]":
+    """Deep samples in 8 bits: one image of colours, or one of grey for each channel."""
     from PIL import Image
 
     low, high = _range(image, rendering)
@@ -104,13 +121,22 @@ def _shallow(image: Deep, rendering: Rendering) -> "Image.Image":
     scaled = np.clip((values - low) / (high - low), 0, 1)
     if image.inverted:
         scaled = 1 - scaled
-    if scaled.shape[2] not in (1, 3):
-        raise BadImageError(f"{scaled.shape[2]} channels; grey or three colours can be read")
+    channels, n = rendering.channels, scaled.shape[2]
+    if channels not in (1, 3):
+        if image.alpha is not None:
+            scaled = np.concatenate([scaled, image.alpha[..., None]], axis=2)
+        if scaled.shape[2] != channels:
+            raise BadImageError(f"{scaled.shape[2]} channels, not {channels}")
+        planes = np.rint(255 * scaled).astype(np.uint8)
+        return [Image.fromarray(planes[..., k]) for k in range(channels)]
+    if n not in (1, 3):
+        raise BadImageError(f"{n} channels; --channels {n} keeps them")
     colours = np.broadcast_to(scaled, (*scaled.shape[:2], 3))
     if image.alpha is not None and rendering.background is not None:
         ground = np.array(rendering.background) / 255
         colours = ground + image.alpha[..., None] * (colours - ground)
-    return Image.fromarray(np.rint(255 * colours).astype(np.uint8))
+    rgb = Image.fromarray(np.rint(255 * colours).astype(np.uint8))
+    return [rgb if channels == 3 else rgb.convert("L")]
 
 
 def _range(image: Deep, rendering: Rendering) -> Range:
@@ -118,7 +144,7 @@ def _range(image: Deep, rendering: Rendering) -> Range:
     _, largest = image.limits
     if rendering.trusts_files and image.white is not None and largest <= image.white:
         return 0.0, image.white
-    ranges = rendering.ranges.get(image.type, ())
+    ranges = rendering.ranges.get(image.type, ((0.0, 255.0),) if image.type == "uint8" else ())
     if not ranges:
         raise BadImageError(f"samples of {image.type}, of which the data set had none before")
     is_float = image.samples.dtype.kind == "f"

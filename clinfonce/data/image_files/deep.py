@@ -65,18 +65,19 @@ def is_deep(image: Any) -> bool:
     return image.mode not in _ORDINARY or any(";16" in str(tile[3]) for tile in image.tile)
 
 
-def read_deep(file: BinaryIO, image: "Image.Image | None") -> Deep:
+def read_deep(file: BinaryIO, image: "Image.Image | None", channels: int = 3) -> Deep:
     """Read an image of deep samples.
 
     Args:
         file: at any place.
         image: as PIL opened it; None if it could not, which may be a TIFF.
+        channels: that are wanted: if it is neither 1 nor 3, pages of a TIFF may be one each.
 
     Raises:
         BadImageError: colours that are not known here, or too many pixels.
     """
     if image is None or image.format == "TIFF":
-        return _tiff(file)
+        return _tiff(file, channels)
     if image.format == "PNG":
         from imagecodecs import png_decode
 
@@ -94,7 +95,7 @@ def _without_alpha(samples: NDArray[Any]) -> Deep:
     return Deep(samples[..., :-1], samples[..., -1] / np.iinfo(samples.dtype).max)
 
 
-def _tiff(file: BinaryIO) -> Deep:
+def _tiff(file: BinaryIO, channels: int) -> Deep:
     from tifffile import TiffFile
 
     file.seek(0)
@@ -108,6 +109,8 @@ def _tiff(file: BinaryIO) -> Deep:
         if page.imagedepth != 1 or page.samplesperpixel > 64:
             raise BadImageError(f"{page.samplesperpixel} samples a pixel, {page.imagedepth} deep")
         samples = _channels_last(page)
+        if channels not in (1, 3) and page.samplesperpixel == 1:
+            samples = _pages(tiff, samples, channels)
         orientation = page.tags.valueof("Orientation", 1)
         white = _declared(page)
     if samples.dtype.kind == "b":
@@ -132,6 +135,14 @@ def _channels_last(page: Any) -> NDArray[Any]:
         page.shape if page.ndim == 3 else (page.imagelength, page.imagewidth, 1)
     )
     return np.moveaxis(samples, 0, 2) if page.axes == "SYX" else samples
+
+
+def _pages(tiff: Any, first: NDArray[Any], channels: int) -> NDArray[Any]:
+    """So many pages of one size as the samples of one image; else the first alone."""
+    pages = tiff.pages[:channels]
+    if len(tiff.pages) != channels or any(page.shape != first.shape[:2] for page in pages):
+        return first
+    return np.stack([page.asarray() for page in pages], axis=2)
 
 
 def _declared(page: Any) -> float | None:

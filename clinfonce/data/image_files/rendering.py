@@ -10,6 +10,7 @@ from clinfonce.errors import InputError
 Range: TypeAlias = tuple[float, float]  # what is black, and what is white
 Colour: TypeAlias = tuple[int, int, int]
 
+MOST_CHANNELS = 16
 _COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (128, 128, 128)}
 
 
@@ -19,6 +20,7 @@ class Rendering:
 
     Attributes:
         image_size: pixels a side.
+        channels: 3, RGB; 1, grey; any other number: samples of the files, kept as they are.
         background: colour that transparent images are laid on; None drops the transparency.
         ranges: type of the samples, of files with more than 8 bits each, to their ranges: the last
             is that of the data set; one before it is of those files that end where it ends.
@@ -26,6 +28,7 @@ class Rendering:
     """
 
     image_size: int
+    channels: int = 3
     background: Colour | None = _COLOURS["white"]
     ranges: Mapping[str, tuple[Range, ...]] = field(default_factory=dict)
     trusts_files: bool = True
@@ -41,6 +44,7 @@ class Rendering:
         ranges = {kind: [list(part) for part in parts] for kind, parts in self.ranges.items()}
         return {
             "image_size": self.image_size,
+            "channels": self.channels,
             "background": None if self.background is None else list(self.background),
             "ranges": ranges,
             "trusts_files": self.trusts_files,
@@ -52,6 +56,7 @@ class Rendering:
         colour = described["background"]
         return cls(
             described["image_size"],
+            described["channels"],
             None if colour is None else (int(colour[0]), int(colour[1]), int(colour[2])),
             {k: tuple((low, high) for low, high in v) for k, v in described["ranges"].items()},
             described["trusts_files"],
@@ -63,7 +68,7 @@ class Rendering:
         whole = ((0.0, 65535.0),)
         ranges = dict.fromkeys(("uint16", "int16", "int32", "uint32"), whole)
         ranges |= dict.fromkeys(("float32", "float64"), ((0.0, 255.0),))
-        return cls(image_size, None, ranges, trusts_files=False)
+        return cls(image_size, 3, None, ranges, trusts_files=False)
 
 
 def colour(text: str) -> Colour:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clinfonce.data.image_files.archives import image_files
+from clinfonce.data.image_files.archives import ImageFiles
 from clinfonce.data.image_files.depth import given_range
 from clinfonce.data.image_files.rendering import Rendering, colour
 from clinfonce.data.prepared.examine import examine
@@ -14,16 +14,16 @@ from clinfonce.data.prepared.options import OF_IMAGES, ImageOptions, Options
 from clinfonce.data.prepared.packing import Packing, look_for_depths
 from clinfonce.data.prepared.publish import check_out, left_clean, publish, write
 from clinfonce.data.prepared.result import Prepared
+from clinfonce.data.readers.find import Reading, find
 from clinfonce.data.storage.images import PackedImages
-from clinfonce.data.tables.read import read_table
-from clinfonce.data.tables.roles import PATH, with_roles
+from clinfonce.data.tables.roles import PATH
 from clinfonce.data.tables.source import SourceTable
 from clinfonce.errors import InputError
 
 
 def prepare_folder(
-    root: Path | str,
-    table: Path | str,
+    root: Path | str | None,
+    table: Path | str | None,
     out: Path | str,
     *,
     image_size: int,
@@ -48,8 +48,11 @@ def prepare_folder(
     the same table and options goes on where a broken one stopped.
 
     Args:
-        root: folder, or .tar, .tar.gz or .zip archive, that the paths start from.
-        table: .csv, .tsv, .txt or .parquet.
+        root: folder, or .tar, .tar.gz or .zip archive, that the paths start from; None if a
+            Parquet table has the images inside.
+        table: .csv, .tsv, .txt, .parquet, .json (records, or COCO's layout) or .jsonl; None if the
+            root is laid out so that it needs none: folders that are the classes, Parquet files
+            with the images inside, or WebDataset's archives.
         out: folder to make, a path or a URI such as s3://bucket/folder; no data set may be there.
         image_size: pixels a side.
         encoding: of a text without a byte order mark.
@@ -61,32 +64,35 @@ def prepare_folder(
         InputError: with file and line, whatever is wrong with the table, and with an image unless
             `skip_bad`; labels of one value only; a class too small for three splits.
     """
-    read = read_table(Path(table), encoding, delimiter=delimiter)
-    return prepare_table(
-        Path(root), with_roles(read, columns or {}), out, image_size=image_size, **options
+    files, read = find(
+        None if root is None else Path(root),
+        None if table is None else Path(table),
+        Reading(encoding, delimiter, dict(columns or {})),
     )
+    return prepare_table(files, read, out, image_size=image_size, **options)
 
 
-def prepare_table(root: Path, table: SourceTable, out: Path | str, **given: Any) -> Prepared:
-    """As `prepare_folder`, from a table that was read already."""
+def prepare_table(files: ImageFiles, table: SourceTable, out: Path | str, **given: Any) -> Prepared:
+    """As `prepare_folder`, of images that were found and a table that was read already."""
     kept = ImageOptions(**{name: given.pop(name) for name in OF_IMAGES if name in given})
     options = Options(**given)
     place, work = check_out(out)
     storage, ground = kept.kept_as, colour(kept.background)
     depth = None if kept.depth is None else given_range(kept.depth)
     threads = kept.threads or os.cpu_count() or 1
-    files = image_files(root)
     examined = examine(table, options)
     rows, skips, paths = examined.rows, examined.skips, table.texts(PATH)
-    depths = look_for_depths(files, paths, table.where, rows, depth, skips, threads)
+    depths = look_for_depths(files, paths, table.where, rows, depth, skips, threads, kept.channels)
     examined.notes.extend(options.tell(depths.notes))
-    rendering = Rendering(kept.image_size, ground, depths.ranges, trusts_files=depth is None)
+    rendering = Rendering(
+        kept.image_size, kept.channels, ground, depths.ranges, trusts_files=depth is None
+    )
     packing = Packing(files, paths, table.where, rows, work, rendering, storage)
     with left_clean(work):
         done = packing.run(skips, threads, options.progress)
         if not done.kept:
             raise InputError(f"{table.file}: not one image could be read")
-    folder, shape = Path(place.path), (3, kept.image_size, kept.image_size)
+    folder, shape = Path(place.path), (kept.channels, kept.image_size, kept.image_size)
     known, names = examined.of_kept(done.kept), examined.names(done.kept)
     images = PackedImages(folder, done.shards, shape, storage, rendering=rendering)
     made = known.table(folder.name, images)

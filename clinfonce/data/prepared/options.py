@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias, get_args
 
+from clinfonce.data.image_files.rendering import MOST_CHANNELS
 from clinfonce.data.prepared.packing import Progress
 from clinfonce.data.storage.shards import Storage
 from clinfonce.data.table import Column
@@ -58,7 +59,9 @@ class ImageOptions:
     """How images are kept.
 
     Attributes:
-        image_size: s; images become (3, s, s), shorter side resized to s, centre cropped.
+        image_size: s; images become (c, s, s), shorter side resized to s, centre cropped.
+        channels: c; 3 makes RGB of any image, 1 grey; any other number, up to 16, takes files of
+            so many samples a pixel as they are.
         storage: "raw" keeps pixels; "encoded" keeps the image files and decodes them whenever
             they are read; "auto" is raw up to 128 pixels a side.
         background: colour that transparent images are laid on: a name, or #rrggbb.
@@ -68,6 +71,7 @@ class ImageOptions:
     """
 
     image_size: int
+    channels: int = 3
     storage: StorageChoice = "auto"
     background: str = "white"
     depth: str | None = None
@@ -78,11 +82,13 @@ class ImageOptions:
         """How images are kept.
 
         Raises:
-            InputError: an unknown storage, or no pixels.
+            InputError: an unknown storage, no pixels, or too many channels.
         """
         if self.storage not in get_args(StorageChoice):
             allowed = ", ".join(get_args(StorageChoice))
             raise InputError(f"storage {self.storage!r} is none of {allowed}")
+        if not 1 <= self.channels <= MOST_CHANNELS:
+            raise InputError(f"channels must be 1 to {MOST_CHANNELS}, got {self.channels}")
         if self.image_size < 1:
             raise InputError(f"image_size must be at least 1, got {self.image_size}")
         if self.storage == "auto":

@@ -181,6 +181,7 @@ def look_for_depths(
     given: Range | None,
     skips: Skips,
     threads: int,
+    channels: int,
 ) -> Depths:
     """The ranges of those images that have more than 8 bits a sample; others are only opened.
 
@@ -194,6 +195,7 @@ def look_for_depths(
         given: the range of all deep images, if the user gives one.
         skips: which say whether a row may be left out.
         threads: that read files.
+        channels: that are wanted.
 
     Raises:
         InputError: as `find_depths`, and a missing file unless it may be left out.
@@ -202,7 +204,7 @@ def look_for_depths(
     def look(path: str) -> Seen | str | None:
         try:
             with files.open(path) as file:
-                return _seen(path, file)
+                return _seen(path, file, channels)
         except BadImageError as error:
             return f"{path!r}: {error}"
         except OSError:  # told when it is packed
@@ -219,10 +221,10 @@ def look_for_depths(
     return find_depths(seen, given)
 
 
-def _seen(path: str, file: BinaryIO) -> Seen | None:
+def _seen(path: str, file: BinaryIO, channels: int) -> Seen | None:
     """A deep image; None of an ordinary one, and of one that is told when it is packed."""
     try:
-        image = deep_of(file)
+        image = deep_of(file, channels)
     except BadImageError:
         return None
     if image is None:

@@ -8,18 +8,11 @@ from numpy.typing import NDArray
 
 from clinfonce.data.split import grouped_split, hold_out, stratified_split
 from clinfonce.data.table import SPLIT_NAMES, TEST, TRAIN, VALIDATION
-from clinfonce.data.tables.roles import SPLIT
+from clinfonce.data.tables.roles import SPLIT, SPLIT_WORDS
 from clinfonce.data.tables.source import SourceTable
 from clinfonce.data.targets import UNLABELLED
 from clinfonce.errors import InputError
 
-# What data sets call their splits.
-_WORDS = {
-    TRAIN: ("train", "training", "trn"),
-    VALIDATION: ("validation", "val", "valid", "dev", "devel", "development"),
-    TEST: ("test", "testing", "tst", "eval", "evaluation", "holdout"),
-}
-_CODES = {word: code for code, words in _WORDS.items() for word in words}
 _HELD_OUT = 0.2  # of the training images, where nothing is marked to validate
 
 
@@ -50,7 +43,7 @@ def words_of(table: SourceTable, wanted: Splitting) -> dict[str, int]:
     Raises:
         InputError: a split that does not exist, or two folds, of which nobody says what they are.
     """
-    found = dict(_CODES)
+    found = dict(SPLIT_WORDS)
     for value, name in wanted.words.items():
         if name not in SPLIT_NAMES:
             raise InputError(f"split {value}={name}: not one of {', '.join(SPLIT_NAMES)}")
@@ -135,7 +128,7 @@ def _given(
     if not (split == TRAIN).any():
         raise InputError(f"{table.file}: no image is in the train split")
     values = {text.lower() for text in table.texts(SPLIT)}
-    if values.isdisjoint(_CODES) and not wanted.words:
+    if values.isdisjoint(SPLIT_WORDS) and not wanted.words:
         folds = sorted(values, key=int)
         notes.append(f"split: fold {folds[-1]} tests and fold {folds[-2]} validates, all others "
                      f"train; --split {folds[0]}=test chooses another")  # fmt: skip

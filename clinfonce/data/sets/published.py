@@ -77,7 +77,12 @@ class Published:
         known = {n: k for n in texts.names if (k := self._kind(n)) is not None}
         size = image_size or self.image_size
         return prepare_table(
-            start, texts, out, image_size=size, types=known | dict(types or {}), **options
+            image_files(start),
+            texts,
+            out,
+            image_size=size,
+            types=known | dict(types or {}),
+            **options,
         )
 
     @property

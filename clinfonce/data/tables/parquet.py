@@ -1,6 +1,8 @@
 """Read a Parquet file as columns of typed values: what the file calls a list stays a list."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ from clinfonce.errors import InputError
 _INDEX = "__index_level_"  # how pandas names the index that it writes beside the columns
 
 
-def read_parquet(file: Path, only: Sequence[str] | None = None) -> SourceTable:
+def read_parquet(
+    file: Path, only: Sequence[str] | None = None, leave_out: str | None = None
+) -> SourceTable:
     """Read the columns of a Parquet file, or some of them.
+
+    Numbers that Hugging Face's schema gives names become those names.
 
     Raises:
         InputError: no Parquet file, a damaged one, or columns that cannot be told apart.
@@ -24,20 +30,21 @@ def read_parquet(file: Path, only: Sequence[str] | None = None) -> SourceTable:
         with parquet.ParquetFile(file) as opened:
             names = [str(name) for name in opened.schema_arrow.names]
             check_columns(file, [clean(name) for name in names], only)
-            wanted = [n for n in names if only is None or clean(n) in only]
+            wanted = [n for n in names if n != leave_out and (only is None or clean(n) in only)]
             table = opened.read(columns=wanted)
+            classes = _class_names(opened.schema_arrow.metadata or {})
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{file}: not a Parquet file, or not a whole one: {reason}") from None
     kept = [name for name in wanted if not name.startswith(_INDEX)]
     notes = [f"{name!r} is an index that pandas wrote, and left out" for name in wanted
              if name not in kept]  # fmt: skip
-    columns = {clean(name): _cells(table[name]) for name in kept}
+    columns = {clean(name): _named(cells_of(table[name]), classes.get(name)) for name in kept}
     lines = range(1, table.num_rows + 1)
     return SourceTable(file, columns, lines, unit="row", notes=tuple(notes))
 
 
-def _cells(column: Any) -> Cells:
+def cells_of(column: Any) -> Cells:
     """One column, typed as its Arrow type says."""
     import pyarrow.types as is_a
 
@@ -50,6 +57,37 @@ def _cells(column: Any) -> Cells:
         if any(getattr(is_a, f"is_{name}")(kind) for name in holds):
             return convert(column)
     return Cells(column.to_pylist(), "image" if is_a.is_struct(kind) else "other")
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
+    """Column to the names of its numbers, as Hugging Face's schema says."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        items = {name: _feature(feature) for name, feature in features.items()}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+    return {name: names for name, names in items.items() if names}
+
+
+def _feature(feature: Any) -> Sequence[str]:
+    """Names of a class label, or of a list of them."""
+    if isinstance(feature, list):
+        feature = feature[0]
+    if feature.get("_type") in ("Sequence", "List", "LargeList"):
+        feature = feature["feature"]
+    return feature["names"] if feature.get("_type") == "ClassLabel" else ()
+
+
+def _named(cells: Cells, names: Sequence[str] | None) -> Cells:
+    """Numbers as the names that they stand for; -1 is that of no class."""
+    if not names or cells.form not in ("integer", "list"):
+        return cells
+    known = dict(enumerate(map(clean, names)))
+    if cells.form == "list":
+        values = [None if v is None else tuple(known.get(int(i), i) for i in v)
+                  for v in cells.values]  # fmt: skip
+        return replace(cells, values=values)
+    return Cells([None if value is None else known.get(value) for value in cells.values], "string")
 
 
 def _lists(column: Any) -> Cells:

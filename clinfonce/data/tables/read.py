@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from clinfonce.data.tables.coco import read_json
 from clinfonce.data.tables.parquet import read_parquet
+from clinfonce.data.tables.records import read_jsonl
 from clinfonce.data.tables.separated import Record, decoded, delimiter_of, records
 from clinfonce.data.tables.source import Cells, SourceTable, check_columns
 from clinfonce.data.tables.words import clean
@@ -24,7 +26,7 @@ def read_table(
     delimiter: str | None = None,
     only: Sequence[str] | None = None,
 ) -> SourceTable:
-    """Read a .csv, .tsv, .txt or .parquet file.
+    """Read a .csv, .tsv, .txt, .parquet, .json or .jsonl file.
 
     Texts and names lose blanks around them and get one Unicode form (NFC). Blank rows, columns
     with neither name nor value, and a first column of row numbers without a name are left out; so
@@ -46,11 +48,16 @@ def read_table(
         magic = opened.read(4)
     if magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq"):
         table = read_parquet(file, only)
+    elif file.suffix.lower() in (".jsonl", ".ndjson"):
+        table = read_jsonl(file, only)
+    elif file.suffix.lower() == ".json":
+        table = read_json(file, only)
     elif file.suffix.lower() in SUFFIXES and not magic.startswith((b"PK\3\4", b"\x1f\x8b")):
         table = _read_separated(file, encoding, delimiter, only)
     else:
         raise InputError(
-            f"{file}: the table must be a .csv, .tsv or .parquet file (spreadsheets save as CSV)"
+            f"{file}: the table must be a .csv, .tsv or .parquet file (or .txt, .json, .jsonl); "
+            "spreadsheets can save as CSV"
         )
     if not len(table):
         raise InputError(f"{file}: the table has no rows")

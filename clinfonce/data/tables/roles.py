@@ -8,6 +8,16 @@ from clinfonce.errors import InputError, unknown_name
 
 PATH, LABEL, SPLIT = "path", "label", "split"
 ROLES = (PATH, LABEL, SPLIT)
+# What data sets call their splits.
+SPLIT_WORDS = {
+    word: code
+    for code, words in enumerate((
+        ("train", "training", "trn"),
+        ("validation", "val", "valid", "dev", "devel", "development"),
+        ("test", "testing", "tst", "eval", "evaluation", "holdout"),
+    ))
+    for word in words
+}  # fmt: skip
 # What others call the column of the paths, in the order of trust.
 _PATHS = (
     "path", "file_name", "filename", "file_path", "filepath", "image_path", "img_path",

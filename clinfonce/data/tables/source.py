@@ -113,6 +113,29 @@ def of_texts(file: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return SourceTable(file, columns, range(1, len(rows) + 1))
 
 
+def joined(file: Path, tables: Sequence[SourceTable]) -> SourceTable:
+    """Tables of the same columns, one below the other.
+
+    Raises:
+        InputError: tables of different columns.
+    """
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    columns = {}
+    for name in dict.fromkeys(name for table in tables for name in table.columns):
+        parts = [table.columns.get(name) for table in tables]
+        forms = {part.form for part in parts if part is not None and any(
+            value is not None for value in part.values)}  # fmt: skip
+        if None in parts or len(forms) > 1:
+            raise InputError(f"{file}: column {name!r} is not the same in all of its tables")
+        values = [value for part in parts if part is not None for value in part.values]
+        columns[name] = Cells(values, forms.pop() if forms else "string")
+    n = sum(len(table) for table in tables)
+    notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
+    return SourceTable(file, columns, range(1, n + 1), unit=first.unit, notes=notes)
+
+
 def text_of(value: Any) -> str:
     """A typed value as a table's text."""
     if isinstance(value, tuple):
