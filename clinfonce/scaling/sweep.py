@@ -22,7 +22,7 @@ from clinfonce.scaling.connection.session import Interruption, joins_cluster, ra
 from clinfonce.scaling.execution.capacity import Capacity, WorkerResources, machines
 from clinfonce.scaling.execution.placement import Placement
 from clinfonce.scaling.execution.tune_loop import run_with_tune
-from clinfonce.scaling.execution.worker import RunTrial, Setting
+from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
@@ -117,11 +117,13 @@ def _run_trials(
     capacity.check(_most_workers(state.sweep))
     if line := _unused_room(state.sweep, capacity.workers):
         progress.say(line)
-    setting = ray.put(Setting(ray.put(state.table), state.sweep.name, Folder.at(home).place, run))
-    placement = Placement(
-        capacity, partial(WorkerGroup, per_worker=per_worker, setting=setting, scratch=scratch)
+    context = ray.put(
+        SweepContext(ray.put(state.table), state.sweep.name, Folder.at(home).place, run)
     )
-    run_with_tune(state, placement, per_worker, setting, scratch, interruption)
+    placement = Placement(
+        capacity, partial(WorkerGroup, per_worker=per_worker, context=context, scratch=scratch)
+    )
+    run_with_tune(state, placement, per_worker, context, scratch, interruption)
 
 
 def _unused_room(sweep: SweepSpec, workers: int) -> str | None:
