@@ -29,7 +29,7 @@ from clinfonce.scaling.execution.features import (
 )
 from clinfonce.scaling.execution.placement import Placement
 from clinfonce.scaling.execution.tune_loop import run_with_tune
-from clinfonce.scaling.execution.worker import RunTrial, Setting
+from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
 from clinfonce.trial.rows import Row
@@ -162,11 +162,11 @@ def _run_trials(
     place, table = Folder.at(home).place, ray.put(state.table)
     weights = {digest: ray.put(each) for digest, each in reader.by_digest.items()}
     make_features_with_ray(wanted, table, weights, place, per_worker, state.say)
-    setting = ray.put(Setting(table, state.sweep.name, place, run, weights))
+    context = ray.put(SweepContext(table, state.sweep.name, place, run, weights))
     placement = Placement(
-        capacity, partial(WorkerGroup, per_worker=per_worker, setting=setting, scratch=scratch)
+        capacity, partial(WorkerGroup, per_worker=per_worker, context=context, scratch=scratch)
     )
-    run_with_tune(state, placement, per_worker, setting, scratch, interruption)
+    run_with_tune(state, placement, per_worker, context, scratch, interruption)
 
 
 def _unused_room(sweep: SweepSpec, workers: int) -> str | None:

@@ -12,8 +12,7 @@ import pytest
 import ray
 
 from clinfonce.errors import InputError
-from clinfonce.scaling.execution import placement as placement
-from clinfonce.scaling.execution import shortage as waiting
+from clinfonce.scaling.execution import placement, shortage
 from tests.scaling.faults import SWEEP, Disturbs, below, sweep
 from tests.scaling.sweeps import Quiet, ray_cluster, reproducible
 
@@ -50,7 +49,7 @@ def test_a_sweep_says_what_it_waits_for_and_goes_on_once_it_is_there(
     cluster, tmp_path, monkeypatch
 ):
     """Two trios, on machines of two CPUs; one of which is lost after epoch 1."""
-    monkeypatch.setattr(waiting, "_PATIENCE", 5.0)
+    monkeypatch.setattr(shortage, "_PATIENCE", 5.0)
     lines, lost = [], threading.Event()
 
     class Display(Quiet):

@@ -45,12 +45,12 @@ def sweep(home, after=lambda: None):
     specification = SweepSpec.model_validate(yaml.safe_load(SWEEP))
     table, store, _ = prepare_sweep(specification, home)
     state = SweepState(specification, table, store, Quiet())
-    setting = worker.Setting(table, specification.name, store.folder.place, run_trial)
+    context = worker.SweepContext(table, specification.name, store.folder.place, run_trial)
     try:
         while (proposal := state.next()) is not None:
             task = Task(proposal.identity, proposal.spec.model_dump_json())
             try:
-                worker.run_task(task, setting, Reporter(state, proposal.identity, after))
+                worker.run_task(task, context, Reporter(state, proposal.identity, after))
             except StorageError:
                 assert state.broken is not None
     except StopIteration:

@@ -28,7 +28,7 @@ class WorkerGroup(Protocol):
     def is_running(self) -> bool:
         """Whether it holds resources."""
 
-    def judge(self, identity: str, epoch: int, *, stop: bool) -> None:
+    def decide(self, identity: str, epoch: int, *, stop: bool) -> None:
         """Tell it whether a trial ends at an epoch."""
 
     def cancel(self, identity: str) -> None:
@@ -57,7 +57,7 @@ class Placement:
     _idle: dict[str, tuple[WorkerGroup, float]] = field(default_factory=dict)  # by name; since when
     _ending: list[WorkerGroup] = field(default_factory=list)
     _short_since: float | None = None
-    _kept_since: float | None = None
+    _process_idle_since: float | None = None
     _refused: int = 0  # workers of the trial that is the next to be let in
 
     def admit(self, identity: str, workers: int) -> bool:
@@ -91,22 +91,22 @@ class Placement:
         if (group := self._working.pop(identity, None)) is not None:
             self._idle[group.name] = group, time.monotonic()
 
-    def make_room(self, kept: int) -> bool:
+    def make_room(self, idle_processes: int) -> bool:
         """End groups that are idle for long, or while the machines lack room for trials let in.
 
         Args:
-            kept: workers of trials that ended, which Ray Tune keeps for later.
+            idle_processes: of trials that ended, which Ray Tune keeps for the next ones.
 
         Returns:
             Whether it should not keep them any longer.
         """
         now = time.monotonic()
-        is_short = self._taken() + kept > self.capacity.present
+        is_short = self._taken() + idle_processes > self.capacity.present
         self._short_since = _since(self._short_since, is_short, now)
-        self._kept_since = _since(self._kept_since, kept > 0, now)
+        self._process_idle_since = _since(self._process_idle_since, idle_processes > 0, now)
         self._end_idle_groups(since=now - (_GRACE if is_short else _REST))
         lacks = bool(self._working) and _lasts(self._short_since, _GRACE, now)
-        return lacks or _lasts(self._kept_since, _REST, now)
+        return lacks or _lasts(self._process_idle_since, _REST, now)
 
     @property
     def wanted(self) -> int:

@@ -37,7 +37,7 @@ class _Running:
     Attributes:
         task: the trial.
         reports: what was reported, in order.
-        verdicts: epoch → whether the trial ends there.
+        decisions: epoch → whether the trial ends there.
         begun: whether a worker has asked for it.
         deaths: how often the group was started anew since the last new epoch.
         failed: workers that ran into an error that all workers run into.
@@ -45,7 +45,7 @@ class _Running:
 
     task: Task
     reports: list[Report] = field(default_factory=list)
-    verdicts: dict[int, bool] = field(default_factory=dict)
+    decisions: dict[int, bool] = field(default_factory=dict)
     begun: bool = False
     deaths: int = 0
     failed: set[int] = field(default_factory=set)
@@ -56,7 +56,7 @@ class _Running:
 
     @property
     def is_over(self) -> bool:
-        return any(self.verdicts.values()) or (
+        return any(self.decisions.values()) or (
             bool(self.reports) and not self.reports[-1].keys().isdisjoint(ENDINGS)
         )
 
@@ -81,7 +81,7 @@ class _Attempt:
 class TaskQueue:
     """The state of one group. All methods run in one event loop, so none needs a lock.
 
-    It is driven from three sides: whoever waits for a trial (`submit`, `report_of`, `judge`,
+    It is driven from three sides: whoever waits for a trial (`submit`, `report_of`, `decide`,
     `cancel`), the workers (`join`, `task`, `report`, `fail`), and whoever keeps the group running
     (`close`, `give_up`).
 
@@ -104,7 +104,7 @@ class TaskQueue:
         running = self._running
         if running is not None and running.task == task and not running.is_lost:
             return
-        if running is not None:  # whose verdict may be on its way
+        if running is not None:  # whose decision may be on its way
             await self._conclude(running.task.identity, {"epochs": [], "lost": "another is next"})
         self._running = _Running(task)
         self._number += 1
@@ -118,10 +118,10 @@ class TaskQueue:
         await self._until(lambda: len(running.reports) > number)
         return running.reports[number]
 
-    async def judge(self, identity: str, epoch: int, stop: bool) -> None:
+    async def decide(self, identity: str, epoch: int, stop: bool) -> None:
         """Say whether a trial ends at an epoch that it reported."""
         if self._running is not None and self._running.task.identity == identity:
-            self._running.verdicts.setdefault(epoch, stop)
+            self._running.decisions.setdefault(epoch, stop)
             await self._wake()
 
     async def cancel(self, identity: str) -> None:
@@ -160,7 +160,7 @@ class TaskQueue:
     async def report(self, number: int, rank: int, report: Report) -> bool:
         """Take what a worker reports of a trial; True if the trial is to end.
 
-        An epoch is answered once it is judged. The first worker speaks for all.
+        An epoch is answered once it is decided. The first worker speaks for all.
         """
         running = self._running
         if running is None or number != self._number or running.is_over:
@@ -169,16 +169,16 @@ class TaskQueue:
             await self._conclude(running.task.identity, report)
             return True
         epoch = report["epoch"]
-        if rank == 0 and epoch not in running.verdicts:
+        if rank == 0 and epoch not in running.decisions:
             running.reports.append(self._with_log(report))
             running.deaths = 0
             self._progress += 1
             await self._wake()
-        await self._until(lambda: epoch in running.verdicts or running.is_over)
+        await self._until(lambda: epoch in running.decisions or running.is_over)
         return running.is_over
 
     async def fail(
-        self, number: int, rank: int, message: str, epochs: list[Any], *, alike: bool
+        self, number: int, rank: int, message: str, epochs: list[Any], *, shared: bool
     ) -> bool:
         """Take the error of a worker; True if the group can go on with the next trial as it is.
 
@@ -190,7 +190,7 @@ class TaskQueue:
             rank: of the worker.
             message: what went wrong.
             epochs: what the worker has not reported yet.
-            alike: every worker runs into this error at the same place; if they all do, nothing is
+            shared: every worker runs into this error at the same place; if they all do, nothing is
                 left hanging between them.
         """
         running, attempt = self._running, self._attempt
@@ -201,7 +201,7 @@ class TaskQueue:
             return False
         failure = {"epochs": epochs, "failure": message}
         await self._conclude(running.task.identity, failure)
-        if not alike:
+        if not shared:
             return False
         running.failed.add(rank)
         await self._wake()

@@ -21,7 +21,7 @@ def make_trainer(
     name: str,
     workers: int,
     per_worker: WorkerResources,
-    setting: ray.ObjectRef,
+    context: ray.ObjectRef,
     scratch: str,
 ) -> TorchTrainer:
     """What runs so many workers until their queue sends them home.
@@ -31,13 +31,13 @@ def make_trainer(
         name: of the run, for Ray Train's own records.
         workers: how many.
         per_worker: what each takes of a machine.
-        setting: the `Setting` of the sweep, in the object store.
+        context: the `SweepContext` of the sweep, in the object store.
         scratch: folder of this machine for Ray Train's own records.
     """
     elastic = None if per_worker.at_least is None else (per_worker.fewest(workers), workers)
     return TorchTrainer(
         serve,
-        train_loop_config={"queue": queue, "setting": setting},
+        train_loop_config={"queue": queue, "context": context},
         torch_config=_TorchOverRaysInterface(
             # Tensors of trials that ask for the CPU need gloo beside NCCL.
             backend="cpu:gloo,cuda:nccl" if per_worker.gpus else "gloo",
@@ -72,21 +72,21 @@ def serve(config: dict[str, Any]) -> None:
     """What each worker of a group does: trials from the queue until there is none.
 
     Args:
-        config: `queue` of the group and the sweep's `setting`.
+        config: `queue` of the group and the sweep's `context`.
     """
     from clinfonce.scaling.execution.worker import run_task
 
     _use_own_device()
-    context = ray.train.get_context()
-    queue, rank, size = config["queue"], context.get_world_rank(), context.get_world_size()
-    setting = ray.get(config["setting"])
+    place = ray.train.get_context()
+    queue, rank, size = config["queue"], place.get_world_rank(), place.get_world_size()
+    context = ray.get(config["context"])
     me = ray.get_runtime_context().current_actor
     # Ray Train chooses them for each start of the group.
     start = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
         number = ray.get(queue.join.remote(start, rank, size, me))
         while (task := ray.get(queue.task.remote(number))) is not None:
-            run_task(task, setting, _ToQueue(queue, number, rank), rank=rank)
+            run_task(task, context, _ToQueue(queue, number, rank), rank=rank)
             number += 1
     except ray.exceptions.ActorDiedError:
         return  # without a queue nobody wants anything of the group
@@ -105,10 +105,10 @@ class _ToQueue:
         return stop
 
     def fail(self, error: Exception, message: str, epochs: list[Any]) -> None:
-        from clinfonce.scaling.execution.worker import ALIKE
+        from clinfonce.scaling.execution.worker import SHARED_ERRORS
 
-        alike = isinstance(error, ALIKE)
-        call = self.queue.fail.remote(self.number, self.rank, message, epochs, alike=alike)
+        shared = isinstance(error, SHARED_ERRORS)
+        call = self.queue.fail.remote(self.number, self.rank, message, epochs, shared=shared)
         if not ray.get(call):
             raise error  # Ray Train starts the group anew
 

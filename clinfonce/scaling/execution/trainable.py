@@ -11,13 +11,13 @@ import ray.tune
 from clinfonce.scaling.execution.task_queue import ENDINGS, Task
 
 
-def tune_trial(config: dict[str, Any], *, setting: ray.ObjectRef) -> None:
+def tune_trial(config: dict[str, Any], *, context: ray.ObjectRef) -> None:
     """A trial as Ray Tune runs it.
 
     Args:
         config: `identity` and `spec` (JSON) of the trial, and `queue`, the name of the queue of the
             group that runs it; None for a trial with one worker, which runs here.
-        setting: the `Setting` of the sweep.
+        context: the `SweepContext` of the sweep.
     """
     task = Task(config["identity"], config["spec"])
     if config["queue"] is not None:
@@ -25,7 +25,7 @@ def tune_trial(config: dict[str, Any], *, setting: ray.ObjectRef) -> None:
         return
     from clinfonce.scaling.execution.worker import run_task
 
-    run_task(task, ray.get(setting), _ToTune())
+    run_task(task, ray.get(context), _ToTune())
 
 
 class _ToTune:

@@ -31,7 +31,7 @@ def run_with_tune(
     state: SweepState,
     placement: Placement,
     per_worker: WorkerResources,
-    setting: ray.ObjectRef,
+    context: ray.ObjectRef,
     scratch: Path,
     interruption: Interruption,
 ) -> None:
@@ -41,19 +41,19 @@ def run_with_tune(
         state: decides which trials, and takes what they report.
         placement: lets trials in as there is room.
         per_worker: what a worker takes of a machine.
-        setting: the `Setting` of the trials, in the object store.
+        context: the `SweepContext` of the trials, in the object store.
         scratch: folder for Ray Tune's own records; the result store is the record.
         interruption: whether to end at once.
     """
     # How many processes start at a time; without it one after the other.
     at_a_time = str(max(1, placement.capacity.workers))
     resources = functools.partial(_tune_resources, per_worker=per_worker.resources)
-    watch = _Watch(interruption, ShortageNotice(placement, state.say))
+    housekeeping = _Housekeeping(interruption, ShortageNotice(placement, state.say))
     tuner = tune.Tuner(
-        tune.with_resources(functools.partial(tune_trial, setting=setting), resources),
+        tune.with_resources(functools.partial(tune_trial, context=context), resources),
         tune_config=tune.TuneConfig(
-            search_alg=_Proposals(state, placement, watch),
-            scheduler=_Verdicts(state, placement, watch),
+            search_alg=_PlanSearcher(state, placement, housekeeping),
+            scheduler=_SweepScheduler(state, placement, housekeeping),
             num_samples=-1,  # the plan knows; a trial whose process died is proposed again
             reuse_actors=True,
         ),
@@ -79,7 +79,7 @@ def _tune_resources(
     )
 
 
-class _Watch:
+class _Housekeeping:
     """What is to be seen to time and again, whether or not Tune has anything to do."""
 
     def __init__(self, interruption: Interruption, waiting: ShortageNotice) -> None:
@@ -100,16 +100,18 @@ class _Watch:
         self._waiting.look()
 
 
-class _Proposals(TuneSearcher):
+class _PlanSearcher(TuneSearcher):
     """Hands the plan's trials to Ray Tune."""
 
-    def __init__(self, state: SweepState, placement: Placement, watch: _Watch) -> None:
+    def __init__(
+        self, state: SweepState, placement: Placement, housekeeping: _Housekeeping
+    ) -> None:
         super().__init__()
-        self._state, self._placement, self._watch = state, placement, watch
+        self._state, self._placement, self._housekeeping = state, placement, housekeeping
         self._identities: dict[str, str] = {}  # Tune's key of a running trial → ours
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        self._watch.look()  # while nothing runs Tune asks for trials alone
+        self._housekeeping.look()  # while nothing runs Tune asks for trials alone
         if self._state.is_hopeless:
             return TuneSearcher.FINISHED
         try:
@@ -160,12 +162,14 @@ class _Proposals(TuneSearcher):
         return {}  # Tune pickles its parts to resume from; we do not resume from that
 
 
-class _Verdicts(FIFOScheduler):
-    """Passes reports to the sweep, and its verdicts to Ray Tune and to the group."""
+class _SweepScheduler(FIFOScheduler):
+    """Passes reports to the sweep, and its decisions to Ray Tune and to the group."""
 
-    def __init__(self, state: SweepState, placement: Placement, watch: _Watch) -> None:
+    def __init__(
+        self, state: SweepState, placement: Placement, housekeeping: _Housekeeping
+    ) -> None:
         super().__init__()
-        self._state, self._placement, self._watch = state, placement, watch
+        self._state, self._placement, self._housekeeping = state, placement, housekeeping
         self._alone = tune.PlacementGroupFactory([placement.capacity.per_worker.resources])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -173,10 +177,10 @@ class _Verdicts(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """Nothing of ours: but Tune asks in each of its steps."""
-        self._watch.look()
+        self._housekeeping.look()
         # Of the processes of trials that ended it keeps one for the next, with its reservation.
-        kept = int(ray_private.keeps_process(tune_controller, self._alone))
-        if self._placement.make_room(kept):
+        idle = int(ray_private.keeps_process(tune_controller, self._alone))
+        if self._placement.make_room(idle):
             ray_private.end_kept_processes(tune_controller)
         return super().choose_trial_to_run(tune_controller)
 
@@ -185,7 +189,7 @@ class _Verdicts(FIFOScheduler):
         stop = self._state.receive(identity, result)
         group = self._placement.group_of(identity)
         if group is not None and "epoch" in result:
-            group.judge(identity, result["epoch"], stop=stop)
+            group.decide(identity, result["epoch"], stop=stop)
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ARG002

@@ -23,7 +23,7 @@ from clinfonce.trial.run import TrialResult
 from clinfonce.trial.start import Start
 
 # What every worker of a trial runs into at the same place.
-ALIKE = InputError, TrainingDivergedError
+SHARED_ERRORS = InputError, TrainingDivergedError
 
 
 class RunTrial(Protocol):
@@ -43,7 +43,7 @@ class RunTrial(Protocol):
 
 
 @dataclass(frozen=True)
-class Setting:
+class SweepContext:
     """What the trials of a sweep have in common.
 
     Attributes:
@@ -87,12 +87,12 @@ class _StoppedEarlyError(Exception):
     """The trial is not worth going on with."""
 
 
-def run_task(task: Task, setting: Setting, reporter: Reporter, *, rank: int = 0) -> None:
+def run_task(task: Task, context: SweepContext, reporter: Reporter, *, rank: int = 0) -> None:
     """Run a trial and report every evaluated epoch, then the rows or what went wrong.
 
     Args:
         task: the trial.
-        setting: of the sweep.
+        context: of the sweep.
         reporter: where to.
         rank: of this worker; the first one saves the encoder.
     """
@@ -107,7 +107,7 @@ def run_task(task: Task, setting: Setting, reporter: Reporter, *, rank: int = 0)
                 raise _StoppedEarlyError
 
     try:
-        report = _run(task, setting, on_epoch, rank)
+        report = _run(task, context, on_epoch, rank)
     except _StoppedEarlyError:
         return
     except ray.exceptions.RayError:  # whom we report to is gone, which is not the trial's fault
@@ -116,7 +116,7 @@ def run_task(task: Task, setting: Setting, reporter: Reporter, *, rank: int = 0)
         reporter.report({"epochs": [], "storage": str(error)})
         raise
     except Exception as error:
-        if isinstance(error, ALIKE):
+        if isinstance(error, SHARED_ERRORS):
             message = str(error)
         else:
             message = f"{type(error).__name__}: {error}"
@@ -130,17 +130,17 @@ def run_task(task: Task, setting: Setting, reporter: Reporter, *, rank: int = 0)
 
 
 def _run(
-    task: Task, setting: Setting, on_epoch: Callable[[Epoch], None], rank: int
+    task: Task, context: SweepContext, on_epoch: Callable[[Epoch], None], rank: int
 ) -> dict[str, Any]:
-    home = Folder.at(setting.home)
-    checkpoint = checkpoint_file(home, setting.experiment, task.identity)
-    result = setting.run(
+    home = Folder.at(context.home)
+    checkpoint = checkpoint_file(home, context.experiment, task.identity)
+    result = context.run(
         TrialSpec.model_validate_json(task.spec),
-        ray.get(setting.table),
-        experiment=setting.experiment,
+        ray.get(context.table),
+        experiment=context.experiment,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
-        start=Start(WeightsInRay(setting.weights), FeatureCache(home)),
+        start=Start(WeightsInRay(context.weights), FeatureCache(home)),
     )
     if rank == 0:
         encoder = encoder_file(home, task.identity)

@@ -32,12 +32,12 @@ class WorkerGroup:
     Args:
         workers: how many.
         per_worker: what each takes of a machine.
-        setting: the `Setting` of the sweep, in the object store.
+        context: the `SweepContext` of the sweep, in the object store.
         scratch: folder of this machine for Ray Train's own records.
     """
 
     def __init__(
-        self, workers: int, per_worker: WorkerResources, setting: ray.ObjectRef, scratch: Path
+        self, workers: int, per_worker: WorkerResources, context: ray.ObjectRef, scratch: Path
     ) -> None:
         self.workers = workers
         self.name = f"clinfonce-{uuid.uuid4().hex[:12]}"
@@ -58,7 +58,7 @@ class WorkerGroup:
             self.name,
             workers=workers,
             per_worker=per_worker,
-            settings=[setting],
+            contexts=[context],
             scratch=str(scratch),
         )
 
@@ -67,9 +67,9 @@ class WorkerGroup:
         """Whether the group holds resources of the cluster."""
         return not ray.wait([self._end], timeout=0)[0]
 
-    def judge(self, identity: str, epoch: int, *, stop: bool) -> None:
+    def decide(self, identity: str, epoch: int, *, stop: bool) -> None:
         """Tell the group whether a trial ends at an epoch that it reported."""
-        self.queue.judge.remote(identity, epoch, stop)
+        self.queue.decide.remote(identity, epoch, stop)
 
     def cancel(self, identity: str) -> None:
         """End a trial that nobody waits for any more."""
@@ -97,7 +97,7 @@ class _GroupQueue(TaskQueue):
         *,
         workers: int,
         per_worker: WorkerResources,
-        settings: list[ray.ObjectRef],
+        contexts: list[ray.ObjectRef],
         scratch: str,
     ) -> None:
         """Run the group until it is closed, again when Ray Train gives it up.
@@ -106,11 +106,11 @@ class _GroupQueue(TaskQueue):
             name: of the group.
             workers: how many.
             per_worker: what each takes of a machine.
-            settings: the `Setting` of the sweep, in the object store, not to be fetched here.
+            contexts: the `SweepContext` of the sweep, in the object store, not to be fetched here.
             scratch: folder of this machine for Ray Train's own records.
         """
         try:
-            await self._keep_running(name, workers, per_worker, settings[0], scratch)
+            await self._keep_running(name, workers, per_worker, contexts[0], scratch)
         except Exception as error:
             self._log.append("".join(traceback.format_exception(error)))
             await self.give_up(f"its group could not be kept running: {error}")
@@ -123,7 +123,7 @@ class _GroupQueue(TaskQueue):
         name: str,
         workers: int,
         per_worker: WorkerResources,
-        setting: ray.ObjectRef,
+        context: ray.ObjectRef,
         scratch: str,
     ) -> None:
         from clinfonce.scaling.execution.train_workers import make_trainer, reason_of
@@ -132,7 +132,7 @@ class _GroupQueue(TaskQueue):
         deaths, before = 0, 0
         while not self._closed:
             run = f"{name}-{uuid.uuid4().hex[:4]}"
-            trainer = make_trainer(me, run, workers, per_worker, setting, scratch)
+            trainer = make_trainer(me, run, workers, per_worker, context, scratch)
             try:
                 await asyncio.to_thread(trainer.fit)
             except Exception as error:

@@ -2,9 +2,9 @@
 
 A sweep is a numbered list: the grids that fixed trials choose from, the fixed trials, the searched
 configurations, then the best of those again with the sweep's seeds. What a decision may look at is
-fixed by numbers alone: configuration i and every verdict on it see the results of those up to
+fixed by numbers alone: configuration i and every decision on it see the results of those up to
 i - window and nothing later, and a search that looks at no results waits for none. So the same
-specification gives the same trials and the same verdicts on any machine, and a sweep that was
+specification gives the same trials and the same decisions on any machine, and a sweep that was
 interrupted goes on by taking the rows it already has instead of running their trials again.
 """
 

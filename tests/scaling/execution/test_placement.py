@@ -3,7 +3,7 @@
 import pytest
 
 from clinfonce.scaling.execution import placement as module
-from clinfonce.scaling.execution import shortage as waiting
+from clinfonce.scaling.execution import shortage
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.placement import Placement
 from clinfonce.scaling.execution.shortage import ShortageNotice
@@ -125,10 +125,10 @@ class TestWhenMachinesAreLost:
         placement.admit("alone", 1)
         placement.release("pair")
         clock[0] = 10.0
-        assert not placement.make_room(kept=0)
+        assert not placement.make_room(idle_processes=0)
         assert not groups[0].is_closed
         placement.capacity.present = 2
-        assert not placement.make_room(kept=0)
+        assert not placement.make_room(idle_processes=0)
         assert groups[0].is_closed
 
     def test_a_group_that_has_just_become_idle_is_left_for_the_next_trial(
@@ -139,19 +139,19 @@ class TestWhenMachinesAreLost:
         placement.capacity.present = 2
         clock[0] = 10.0
         placement.release("pair")
-        assert not placement.make_room(kept=0)
+        assert not placement.make_room(idle_processes=0)
         assert not groups[0].is_closed
         clock[0] = 20.0
-        assert placement.make_room(kept=0)  # the other may be waiting
+        assert placement.make_room(idle_processes=0)  # the other may be waiting
         assert [group.is_closed for group in groups] == [True, False]
 
     def test_what_is_kept_for_later_is_not_kept_from_a_group(self, placement, clock):
         placement.admit("pair", 2)
         placement.capacity.present = 2
-        assert not placement.make_room(kept=1)  # the next trial may take it at once
+        assert not placement.make_room(idle_processes=1)  # the next trial may take it at once
         clock[0] = 10.0
-        assert placement.make_room(kept=1)
-        assert not placement.make_room(kept=0)
+        assert placement.make_room(idle_processes=1)
+        assert not placement.make_room(idle_processes=0)
 
 
 def test_what_is_idle_for_long_is_given_back_since_others_may_be_on_the_machines(
@@ -162,15 +162,15 @@ def test_what_is_idle_for_long_is_given_back_since_others_may_be_on_the_machines
     placement.admit("idle", 2)
     placement.release("idle")
     for now[0] in (1.0, 50.0):
-        assert not placement.make_room(kept=1)
+        assert not placement.make_room(idle_processes=1)
         assert not groups[0].is_closed
     now[0] = 60.0
-    assert not placement.make_room(kept=1)
+    assert not placement.make_room(idle_processes=1)
     assert groups[0].is_closed
     now[0] = 61.0
-    assert placement.make_room(kept=1)
-    assert not placement.make_room(kept=0)
-    assert not placement.make_room(kept=1)  # by now it is another
+    assert placement.make_room(idle_processes=1)
+    assert not placement.make_room(idle_processes=0)
+    assert not placement.make_room(idle_processes=1)  # by now it is another
 
 
 def test_a_trial_whose_process_died_has_its_places_still(placement, groups):
@@ -199,7 +199,7 @@ def test_at_the_end_every_group_ends(placement, groups):
 def said(placement, monkeypatch):
     """What is said of waiting, looked for at once."""
     lines = []
-    monkeypatch.setattr(waiting, "_PATIENCE", 0.0)
+    monkeypatch.setattr(shortage, "_PATIENCE", 0.0)
     waits = ShortageNotice(placement, lines.append)
 
     def look():

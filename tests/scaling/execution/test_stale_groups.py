@@ -12,7 +12,7 @@ from ray.core.generated.gcs_service_pb2 import CreatePlacementGroupRequest
 from ray.core.generated.gcs_service_pb2_grpc import PlacementGroupInfoGcsServiceStub
 from ray.util import placement_group, placement_group_table
 
-from clinfonce.scaling.execution import stale_groups as orphans
+from clinfonce.scaling.execution import stale_groups
 from clinfonce.scaling.execution.stale_groups import StalePlacementGroups
 from tests.scaling.sweeps import ray_cluster
 
@@ -34,7 +34,7 @@ class Reserves:
 
 @pytest.fixture
 def cluster(monkeypatch):
-    monkeypatch.setattr(orphans, "_PAUSE", 0.0)
+    monkeypatch.setattr(stale_groups, "_PAUSE", 0.0)
     with ray_cluster(3) as cluster:
         ray.init(cluster.address, log_to_driver=False)
         yield cluster

@@ -65,14 +65,14 @@ async def test_workers_run_one_trial_after_the_other(queue):
 
 
 @with_queue
-async def test_all_workers_hear_the_verdict(queue):
+async def test_all_workers_hear_the_decision(queue):
     number, _ = await pair(queue)
     await queue.submit(FIRST)
     for at, stop in ((1, False), (2, True)):
         heard = asyncio.create_task(both(queue, number, epoch(at)))
         assert await queue.report_of("first", at - 1) == epoch(at)
         assert not heard.done()
-        await queue.judge("first", at, stop)
+        await queue.decide("first", at, stop)
         assert await heard == [stop, stop]
 
 
@@ -102,7 +102,7 @@ async def test_epochs_told_again_after_a_restart_are_answered_at_once(queue):
     await queue.submit(FIRST)
     told = asyncio.create_task(both(queue, number, epoch(1)))
     await queue.report_of("first", 0)
-    await queue.judge("first", 1, False)
+    await queue.decide("first", 1, False)
     await told
     await pair(queue, "a:2")
     assert await both(queue, number, epoch(1)) == [False, False]
@@ -112,7 +112,7 @@ async def test_epochs_told_again_after_a_restart_are_answered_at_once(queue):
 async def test_an_error_counts_while_all_workers_are_alive(queue):
     number, _ = await pair(queue)
     await queue.submit(FIRST)
-    assert not await queue.fail(number, 1, "no memory", [], alike=False)
+    assert not await queue.fail(number, 1, "no memory", [], shared=False)
     assert (await queue.report_of("first", 0))["failure"] == "no memory"
     assert (await pair(queue, "a:2"))[0] == number + 1
 
@@ -123,7 +123,7 @@ async def test_an_error_after_a_death_is_no_failure_of_the_trial(queue):
     await queue.submit(FIRST)
     await queue.task(number)
     dead.alive = False
-    assert not await queue.fail(number, 0, "connection closed", [], alike=False)
+    assert not await queue.fail(number, 0, "connection closed", [], shared=False)
     assert (await pair(queue, "a:2"))[0] == number
 
 
@@ -131,7 +131,7 @@ async def test_an_error_after_a_death_is_no_failure_of_the_trial(queue):
 async def test_workers_that_all_run_into_an_error_need_no_restart(queue):
     number, _ = await pair(queue)
     await queue.submit(FIRST)
-    failures = (queue.fail(number, rank, "the loss is nan", [], alike=True) for rank in (0, 1))
+    failures = (queue.fail(number, rank, "the loss is nan", [], shared=True) for rank in (0, 1))
     assert await asyncio.gather(*failures) == [True, True]
     assert (await queue.report_of("first", 0))["failure"] == "the loss is nan"
 
@@ -155,7 +155,7 @@ async def test_an_epoch_between_deaths_keeps_a_trial(queue):
         await queue.task(number)
         told = asyncio.create_task(both(queue, number, epoch(death)))
         await queue.report_of("first", death)
-        await queue.judge("first", death, False)
+        await queue.decide("first", death, False)
         await told
         assert (await pair(queue, f"b:{death}"))[0] == number
 
@@ -172,14 +172,14 @@ async def test_a_group_that_grows_has_lost_nobody(queue):
 
 @with_queue
 async def test_the_next_trial_ends_one_that_still_runs(queue):
-    """Its verdict may come later than the next trial: they are sent by different processes."""
+    """Its decision may come later than the next trial: they are sent by different processes."""
     number, _ = await pair(queue)
     await queue.submit(FIRST)
     heard = asyncio.create_task(both(queue, number, epoch(1)))
     await queue.report_of("first", 0)
     await queue.submit(SECOND)
     assert await heard == [True, True]
-    await queue.judge("first", 1, True)
+    await queue.decide("first", 1, True)
     assert await queue.task(number + 1) == SECOND
 
 

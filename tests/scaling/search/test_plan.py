@@ -1,4 +1,4 @@
-"""The order of a sweep: the same trials and verdicts however fast each trial ends."""
+"""The order of a sweep: the same trials and decisions however fast each trial ends."""
 
 import random
 import sys
@@ -53,7 +53,7 @@ def accuracy(spec, epoch):
 
 def run(plan, order):
     """Run a plan with trials that make progress in an arbitrary order; return what happened."""
-    running, ended, verdicts = {}, False, []
+    running, ended, decisions = {}, False, []
     while running or not ended:
         while not ended:
             try:
@@ -72,23 +72,23 @@ def run(plan, order):
         running[identity][1] = epoch
         value = accuracy(proposal.spec, epoch)
         stop = plan.should_stop(identity, epoch, value)
-        verdicts.append((proposal.number, epoch, stop))
+        decisions.append((proposal.number, epoch, stop))
         if stop or epoch == proposal.spec.epochs:
             status = "stopped" if stop else "complete"
             row = {"status": status, "val_knn": value, "number": proposal.number}
             row["spec"] = proposal.spec
             plan.finish(identity, row)
             del running[identity]
-    return plan.rows, sorted(verdicts)
+    return plan.rows, sorted(decisions)
 
 
-def test_trials_and_verdicts_do_not_depend_on_who_is_fast():
+def test_trials_and_decisions_do_not_depend_on_who_is_fast():
     searcher = Memory()
-    rows, verdicts = run(Plan(sweep(), "data", searcher), random.Random(0))
+    rows, decisions = run(Plan(sweep(), "data", searcher), random.Random(0))
     assert any(row["status"] == "stopped" for row in rows)
     for seed in range(1, 6):
         again = Memory()
-        assert run(Plan(sweep(), "data", again), random.Random(seed)) == (rows, verdicts)
+        assert run(Plan(sweep(), "data", again), random.Random(seed)) == (rows, decisions)
         assert again.log == searcher.log
 
 
@@ -128,7 +128,7 @@ def test_a_search_that_looks_at_no_results_waits_for_none(sampler):
     rows, _ = run(Plan(free, "data", OptunaSearcher(free, ())), random.Random(0))
     for seed in (1, 2):
         assert run(Plan(free, "data", OptunaSearcher(free, ())), random.Random(seed))[0] == rows
-    halved = sweep(fixed=[], search=search)  # whose verdicts look at results
+    halved = sweep(fixed=[], search=search)  # whose decisions look at results
     plan = Plan(halved, "data", OptunaSearcher(halved, ()))
     assert [plan.next() is None for _ in range(5)] == [False] * 4 + [True]
 
