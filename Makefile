@@ -30,6 +30,9 @@ test: .venv/ready-test  ## run the tests but the slow ones
 test-slow: .venv/ready-test  ## run the slow tests, and those in a browser
 	@$(BIN)/python -m pytest --maxfail 2 -n 2 --dist loadfile -m "(slow or browser) and not cluster"
 
+test-oldest: .venv-oldest/ready  ## run the fast tests with the oldest packages that pyproject.toml admits
+	@.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster"
+
 test-cluster: .venv/ready-test .venv/ready-cluster  ## run a sweep on three hosts in namespaces (root, Linux)
 	@$(BIN)/python -m tests.cluster
 
@@ -44,7 +47,7 @@ bench: .venv/ready-bench  ## measure speed and memory beside other packages
 	@$(foreach name,$(BENCHMARKS),echo "== $(name)"; $(BIN)/python benchmarks/$(name).py $(bench-$(name)) || exit 1;)
 
 clean:  ## remove the virtual environment and caches, not the results
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	@rm -rf .venv .venv-oldest .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
 .venv/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -59,5 +62,11 @@ clean:  ## remove the virtual environment and caches, not the results
 	@echo "Installing what 'make $*' needs into .venv (once) ..." >&2
 	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[$*]' && touch $@
 
-.PHONY: help sweep cluster-up cluster-down test test-slow test-cluster check format bench clean
+# PyTorch and torchvision are those of constraints.txt, all else is as old as it may be.
+.venv-oldest/ready: .venv/created $(PINS)
+	@echo "Installing the oldest packages into .venv-oldest (once; some minutes) ..." >&2
+	@$(BIN)/python -m venv .venv-oldest && $(BIN)/python -m tests.oldest > .venv-oldest/lowest.txt
+	@.venv-oldest/bin/python -m pip install -qq -c .venv-oldest/lowest.txt -e '.[test]' && touch $@
+
+.PHONY: help sweep cluster-up cluster-down test test-slow test-oldest test-cluster check format bench clean
 .SECONDARY:

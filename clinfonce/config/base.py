@@ -18,7 +18,17 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]  # of the tables' int64 column
 # What NumPy's older generators take, which Optuna and scikit-learn draw from.
 SmallSeed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 MOST_NUMBERS = 2**28  # of one part of a network: a GiB
-Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{twice[0]!r} is named twice")
+    return names
+
+
+Names = Annotated[
+    tuple[str, ...], Field(strict=False, max_length=10_000), AfterValidator(_each_once)
+]
 
 
 def _in_one_line(text: str) -> str:

@@ -34,7 +34,7 @@ class EvaluationSpec(Spec):
     """How features are probed."""
 
     every: Count = 5  # epochs between two validation kNN accuracies
-    neighbors: Count = 20
+    neighbors: Few = 20
     draws: Few = 20  # few-label draws that are averaged
 
 

@@ -166,6 +166,8 @@ BOUNDS = [
      "objective.memory 2000000000 of head.out_dim 64 k"),
     ("trial: {evaluation: {draws: 100000000000}}", "trial.evaluation.draws: must be less"),
     ("trial: {evaluation: {neighbors: 1e9}}", "trial.evaluation.neighbors: must be a whole number"),
+    ("trial: {evaluation: {neighbors: 1001}}", "trial.evaluation.neighbors: must be less"),
+    ("trial: {clustering: {source: attributes, attributes: [a, b, a]}}", "'a' is named twice"),
     ("trial: {sampler: {batch_size: 4294967296}}", "trial.sampler.batch_size: must be less"),
     ("trial: {sampler: {images_per_cluster: 4294967296}}", "images_per_cluster: must be less"),
     ("trial: {clustering: {source: kmeans, n_clusters: 4294967296}}", "n_clusters: must be less"),

@@ -62,8 +62,8 @@ def _rows(reader: Any, most: int) -> Any:
             size += batch.nbytes
             if size > most:
                 raise InputError(
-                    f"the result takes more than {most / 2**30:.1f} GiB, a sixteenth of the memory: "
-                    "ask for fewer rows or columns, or aggregate"
+                    f"the result takes more than {most / 2**30:.1f} GiB, a sixteenth of the "
+                    "memory: ask for fewer rows or columns, or aggregate"
                 )
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)
