@@ -25,7 +25,7 @@ def lowest(project: str, tested: str) -> Iterator[str]:
     """
     part = tomllib.loads(project)["project"]
     needed = [*part["dependencies"], *part["optional-dependencies"]["test"]]
-    needed += [r for extra in ("export", "timm") for r in part["optional-dependencies"][extra]]
+    needed += [r for extra in ("export",) for r in part["optional-dependencies"][extra]]
     for requirement in needed:
         found = _REQUIREMENT.match(requirement)
         if found is not None and found["name"] not in _AS_TESTED:

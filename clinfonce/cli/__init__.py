@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from clinfonce import __version__
-from clinfonce.cli import cluster, data, encoders, results, training
+from clinfonce.cli import cluster, data, encoders, prepare, results, training
 from clinfonce.cli.streams import printable_output
 from clinfonce.errors import InputError, RunError
 from clinfonce.text import printable
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"clinfonce {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     training.add_commands(commands)
+    prepare.add_commands(commands)
     data.add_commands(commands)
     encoders.add_commands(commands)
     results.add_commands(commands)

@@ -70,3 +70,14 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 def show_progress(text: str) -> None:
     """Print on stderr, at once and as it is."""
     print(text, end="", file=sys.stderr, flush=True)
+
+
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """Options of how a table is read."""
+    command.add_argument("--encoding", default="utf-8", help="of a CSV (default utf-8)")
+    command.add_argument("--delimiter", metavar="C", help="of a CSV: , ; | or tab (default: found)")
+    command.add_argument(
+        "--missing", action="append", default=[], metavar="WORD",
+        help="stands for no value, in place of NA, None, - …; COLUMN=WORD in one column alone; "
+        "may be given again",
+    )  # fmt: skip

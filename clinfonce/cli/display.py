@@ -19,10 +19,10 @@ _MOST_SHOWN = 8  # running trials in a line
 def _bar(console: Console, unit: str, *, redirect_stderr: bool) -> Progress:
     """How many of something are done, on a terminal alone, with a note behind."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn(unit + "{task.fields[note]}"),
+        TextColumn(unit + "{task.fields[note]}", markup=False),
         console=console,
         disable=not console.is_terminal,
         redirect_stdout=False,  # what libraries print belongs into the log

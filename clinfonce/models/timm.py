@@ -44,6 +44,11 @@ def build_timm(name: str, *, channels: int, image_size: int, pretrained: bool = 
         network = timm.create_model(full, pretrained=pretrained, **options)
     except (AssertionError, ValueError) as error:
         raise InputError(f"encoder {name}: images of {image_size} pixels: {error}") from None
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    if patch is not None and (rest := [p for p in patch if image_size % p]):
+        raise InputError(
+            f"encoder {name}: {image_size} pixels do not divide into patches of {rest[0]}"
+        )
     # Some networks have layers between the pooled maps and the classifier.
     network.feature_dim = getattr(network, "head_hidden_size", network.num_features)
     return cast(Encoder, network)

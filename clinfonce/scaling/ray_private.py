@@ -6,10 +6,12 @@ What only some processes need is imported inside the functions.
 """
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private import services
+from ray._private import ray_constants, services
 from ray._private.authentication import authentication_token_setup
 from ray._private.node import Node
 from ray._private.state import state
@@ -27,6 +29,7 @@ NAMES = (
     "ray._private.node.Node.kill_all_processes=check_alive",
     "ray._private.node.Node.kill_all_processes=allow_graceful",
     "ray._private.node.Node.kill_all_processes=wait",
+    "ray._private.ray_constants.ENABLE_RAY_CLUSTER",
     "ray._private.services.canonicalize_bootstrap_address",
     "ray._private.services.find_gcs_addresses.cache_clear",
     "ray._private.state.GlobalState._connect_and_get_accessor",
@@ -60,6 +63,17 @@ NAMES = (
 
 METADATA_REQUEST = InternalKVGetRequest(namespace=b"cluster", key=b"CLUSTER_METADATA")
 NODES_REQUEST = GetAllNodeInfoRequest()
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """Let a Ray that is started meanwhile listen on loopback alone."""
+    before = ray_constants.ENABLE_RAY_CLUSTER  # Ray has read the environment when it was imported
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def use_tokens() -> None:

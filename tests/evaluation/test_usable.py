@@ -12,9 +12,9 @@ def features(n=400, d=20, seed=0):
 
 
 def test_what_is_a_function_of_the_features_is_seen_and_what_is_not_is_not():
-    x = features()
+    x = features(4000)
     seen = (x[:, 0] > 0).long()
-    unseen = torch.from_numpy(np.random.default_rng(1).integers(0, 2, 400))
+    unseen = torch.from_numpy(np.random.default_rng(1).integers(0, 2, 4000))
     visibility = Visibility(x)
     assert visibility.bits(seen) > 0.4
     assert visibility.bits(unseen) < 0.05

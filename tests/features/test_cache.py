@@ -57,6 +57,7 @@ def test_what_was_interrupted_goes_on(tmp_path, table, weights):
         cache.open(recipe)
     assert 1 not in cache.missing(recipe)
     make_features(cache, recipe, table, network, CPU)
+    (tmp_path / "other").mkdir()
     whole = FeatureCache(Folder.at(tmp_path / "other"))
     make_features(whole, recipe, table, network, CPU)
     np.testing.assert_array_equal(cache.open(recipe), whole.open(recipe))

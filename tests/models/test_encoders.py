@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -135,12 +133,6 @@ def test_transformer_is_torchvisions_with_the_same_weights():
     )
 
 
-def test_timm_is_named_where_it_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match=r"timm:vit_tiny needs the package timm: pip install"):
-        build_encoder("timm:vit_tiny", channels=3, image_size=32)
-
-
 @pytest.mark.parametrize(
     ("model", "channels", "image_size"),
     [
@@ -150,14 +142,12 @@ def test_timm_is_named_where_it_is_missing(monkeypatch):
     ],
 )
 def test_timm_models_lose_their_classifier(model, channels, image_size):
-    pytest.importorskip("timm", reason="the extra timm is not installed")
     encoder = build_encoder(f"timm:{model}", channels=channels, image_size=image_size)
     features = encoder.eval()(torch.zeros(2, channels, image_size, image_size))
     assert features.shape == (2, encoder.feature_dim)
 
 
 def test_timm_says_what_it_cannot_build():
-    pytest.importorskip("timm", reason="the extra timm is not installed")
     with pytest.raises(InputError, match=r"timm [\d.]+ has no model 'none'"):
         build_encoder("timm:none", channels=3, image_size=32)
     with pytest.raises(InputError, match=r"images of 33 pixels: .*divide"):

@@ -67,13 +67,13 @@ def test_epochs_of_warm_up_have_instances_and_later_ones_clusters():
 
 def test_the_clusters_are_those_of_the_features_before_the_epoch():
     training = pretraining(spec(warmup=0))
-    features = embed(training.encoder, training._source)
+    features = embed(training.encoder, training._inputs)
     assert features.shape == (N, training.encoder.feature_dim)
     assert training.encoder.training
     next(training.epochs())
     alternation = Alternation.of(spec(warmup=0).clustering)
     model = pretraining(spec())._model
-    again = alternation.cluster(model, training._source, 0)
+    again = alternation.cluster(model, training._inputs, 0)
     assert np.array_equal(training._clusters.numpy(), again)
     kinds = from_kmeans(features, 3).ids
     assert len(set(zip(kinds, again[0], strict=True))) == 3  # well apart: the same partition
@@ -81,7 +81,7 @@ def test_the_clusters_are_those_of_the_features_before_the_epoch():
 
 def test_embeddings_of_the_head():
     training = pretraining(spec(features="head"))
-    assert embed(training._model, training._source).shape == (N, 8)
+    assert embed(training._model, training._inputs).shape == (N, 8)
     _, _, last = train(spec(features="head"))
     assert last.name == "k-means 3 (head)"
 

@@ -128,7 +128,8 @@ def test_a_memory_holds_the_momentum_network_s_embeddings():
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(60))
     # … and the next step contrasts with it.
     batch = np.arange(30, 60)
-    views = training._views(30, training._source.take(batch))
+    held = next(training._inputs.stream([batch], training._share, 0))
+    views = training._inputs.views(held, 30, training._share, 0)
     with torch.no_grad():
         outputs = training._model(views)
         ids = training._clusters[0][torch.from_numpy(batch)].repeat(2)

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ray._private import ray_constants
-
 from clinfonce.errors import RunError
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.environment import environment
 
 _PREFIX = "clinfonce-ray-"
@@ -67,13 +66,11 @@ def to_itself(niceness: int) -> Iterator[None]:
         niceness: of the processes that run trials, 0 to 19.
     """
     wanted = _ENVIRONMENT | {"RAY_worker_niceness": str(niceness)}
-    before = ray_constants.ENABLE_RAY_CLUSTER  # Ray has read the environment when it was imported
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        with environment(**{name: os.environ.get(name, value) for name, value in wanted.items()}):
-            yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
+    with (
+        ray_private.on_loopback(),
+        environment(**{name: os.environ.get(name, value) for name, value in wanted.items()}),
+    ):
+        yield
 
 
 def _base() -> Path:

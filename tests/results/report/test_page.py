@@ -202,8 +202,10 @@ def _write_many(
     clusterings = [
         clustering | {"clustering_id": f"m{i}", "i_zt": i % 89 / 30} for i in range(count)
     ]
-    store.folder.write("trials/many.parquet", parquet_bytes(to_table("trials", trials)))
-    many = parquet_bytes(to_table("clusterings", clusterings))
+    store.folder.write(
+        "trials/many.parquet", parquet_bytes(to_table("trials", trials), name="trials/many")
+    )
+    many = parquet_bytes(to_table("clusterings", clusterings), name="clusterings/many")
     store.folder.write("clusterings/many.parquet", many)
 
 
