@@ -126,6 +126,7 @@ class ImageTable:
         columns: the auxiliary columns by name, each of n values. Targets are not among them.
         targets: what is to be predicted, by name, the first first. `labels` are the first of kind
             class, under the name "label" unless it is among them.
+        paths: n names of the images, for people; None where the data set has none.
 
     Raises:
         InputError: shapes or types that do not fit, a class without a training image, or a split
@@ -139,6 +140,7 @@ class ImageTable:
     split: NDArray[np.int8]
     columns: Mapping[str, Column] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
+    paths: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))

@@ -110,8 +110,8 @@ def _write(network: nn.Module, table: ImageTable, path: Path, progress: Progress
 
 def _rows(table: ImageTable, rows: Any, features: Any) -> pa.Table:
     columns: dict[str, pa.Array] = {"row": pa.array(rows)}
-    if (paths := getattr(table, "paths", None)) is not None:
-        columns["path"] = pa.array([paths[row] for row in rows])
+    if table.paths is not None:
+        columns["path"] = pa.array([table.paths[row] for row in rows])
     columns["split"] = pa.array([SPLIT_NAMES[code] for code in table.split[rows]])
     if table.labels is not None:
         names = [
