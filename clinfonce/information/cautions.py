@@ -70,7 +70,7 @@ def cautions(table: ImageTable) -> tuple[Caution, ...]:
 
 
 def column_cautions(
-    columns: Mapping[str, Column], labels: IntArray | None, split: NDArray[np.int8] | None
+    columns: Mapping[str, Column], labels: IntArray | None, split: NDArray[np.integer[Any]] | None
 ) -> tuple[Caution, ...]:
     """What to know of columns, in their order.
 
@@ -154,7 +154,7 @@ class _Judge:
     """Judges columns one after the other; copies are of those before."""
 
     def __init__(
-        self, labels: IntArray | None, split: NDArray[np.int8] | None, train: IntArray | None
+        self, labels: IntArray | None, split: NDArray[np.integer[Any]] | None, train: IntArray | None
     ) -> None:
         self._split, self._train = split, train
         known = labels if labels is None or train is None else labels[train]
