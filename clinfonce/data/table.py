@@ -220,7 +220,7 @@ class ImageTable:
                 f"use clusterings.from_{column.kind}"
             )
         if column.kind == "numeric":
-            codes = _bin(column.values, column.present, self.split == TRAIN, bins)
+            codes = cut_numbers(column.values, column.present, self.split == TRAIN, bins)
         else:
             codes = np.unique(column.values, return_inverse=True)[1].astype(np.int64)
         if column.missing is None or not column.missing.any():
@@ -254,7 +254,7 @@ def attributes(
     return {name: table.attribute(name, bins)[rows] for name in names}
 
 
-def _bin(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) -> IntArray:
+def cut_numbers(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) -> IntArray:
     """Quantile bins (n,), each cut between two distinct training values; missing rows get 0."""
     if bins < 2:
         raise InputError(f"bins must be at least 2, got {bins}")
