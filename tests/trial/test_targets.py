@@ -103,8 +103,8 @@ def test_a_store_answers_for_each_target(result, tmp_path):
     store.write_trial(row, result.epochs, None, result.scores)
     store.compact()
     kept = store.finished()[row["trial_id"]]
-    assert {k: v for k, v in kept.items() if k in result.trial and k != "finished_at"} == {
-        k: v for k, v in row.items() if k in kept and k != "finished_at"
+    assert {k: v for k, v in row.items() if k != "finished_at"} == {
+        k: kept[k] for k in row if k != "finished_at"
     }
     results = open_results(store)
     (found,) = results.sql("select test_linear_top1_5 as a from trials").to_pylist()

@@ -43,7 +43,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
             for name, value in material.setting
         ),
-        "failures": _failures(material),
+        "failures": _failures(material) + _cautions(material),
         "command": f"<pre><code>{escape(command)}</code></pre>" if command else "",
     }
 
@@ -219,3 +219,10 @@ def _failures(material: Material) -> str:
     rest = material.relation.n_failed - len(material.failures)
     more = f"<p>and {rest} more</p>" if rest > 0 else ""
     return f"<h3>Failed trials</h3><ul>{items}</ul>{more}"
+
+
+def _cautions(material: Material) -> str:
+    items = "".join(
+        f"<li><b>{escape(name)}</b>: {escape(caution)}</li>" for name, caution in material.cautions
+    )
+    return f"<h3>Clusterings that are no information</h3><ul>{items}</ul>" if items else ""

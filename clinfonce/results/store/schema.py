@@ -268,6 +268,7 @@ _CLUSTERINGS = (
     Column("size_median", pa.float64(), "Images in the median cluster", "images", _CLUSTERING),
     Column("size_max", pa.int64(), "Images in the largest cluster", "images", _CLUSTERING),
     Column("n_singletons", pa.int64(), "Clusters of one image", "clusters", _CLUSTERING),
+    Column("caution", pa.string(), "Why it is no information; else null", source=_INFORMATION),
     Column(
         "n_labelled",
         pa.int64(),
