@@ -103,9 +103,8 @@ def test_a_store_answers_for_each_target(result, tmp_path):
     store.write_trial(row, result.epochs, None, result.scores)
     store.compact()
     kept = store.finished()[row["trial_id"]]
-    assert {k: v for k, v in row.items() if k != "finished_at"} == {
-        k: kept[k] for k in row if k != "finished_at"
-    }
+    kept["finished_at"] = row["finished_at"]  # to the millisecond
+    assert {name: kept[name] for name in row} == row
     results = open_results(store)
     (found,) = results.sql("select test_linear_top1_5 as a from trials").to_pylist()
     assert found["a"] == result.trial["kind:test_linear_top1_5"]
