@@ -102,7 +102,7 @@ def write_gradually(loose, home):
     store = Store.open(home)
     for first in range(0, len(names), _MOST_SINGLE + 1):
         for name in names[first : first + _MOST_SINGLE + 1]:
-            for table in ("epochs", "trials"):
+            for table in ("epochs", "scores", "trials"):
                 shutil.copy(loose / table / name, home / table)
         store.gather_loose()
 
