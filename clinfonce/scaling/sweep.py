@@ -54,7 +54,12 @@ def prepare_sweep(
         RunError: another process runs the sweep that is to be forgotten.
     """
     table = data.load(sweep.data.name, sweep.data.root)
-    columns_of(sweep.metric, table)
+    columns_of(sweep, table)
+    if sweep.scheduler.name != "none" and table.labels is None:
+        raise InputError(
+            f"scheduler {sweep.scheduler.name} stops trials by the accuracy of labels, which data "
+            f"set {table.name} has not: use none"
+        )
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)

@@ -24,6 +24,7 @@ from clinfonce.scaling.search.searcher import OptunaSearcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
+from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
     Row,
@@ -49,8 +50,10 @@ class Progress(Protocol):
     def start(self, total: int) -> None:
         """The sweep begins."""
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """A running trial has a new validation accuracy."""
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
+        """A running trial has a new validation accuracy; None where the data have no labels."""
 
     def trial(self, row: Row, *, earlier: bool) -> None:
         """A trial has ended, perhaps in an earlier run of the sweep."""
@@ -77,7 +80,8 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
-        codes = attributes(table, table.rows(TRAIN))
+        seen = without_held_out(sweep.trial.evaluation, table)
+        codes = attributes(seen, table.rows(TRAIN))
         names = tuple(name for name, values in codes.items() if values.min() < values.max())
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
@@ -86,7 +90,7 @@ class SweepState:
             searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table))
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
-        columns = columns_of(sweep.metric, table)
+        columns = columns_of(sweep, table)
         self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle, columns)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
@@ -220,8 +224,9 @@ class SweepState:
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
-            self._progress.epoch(identity, name, epoch, epochs, report["val_knn"])
-            if self.plan.should_stop(identity, epoch, report["val_knn"]):
+            accuracy = report["val_knn"]  # None where the data have no labels
+            self._progress.epoch(identity, name, epoch, epochs, accuracy)
+            if accuracy is not None and self.plan.should_stop(identity, epoch, accuracy):
                 self._end(identity, "stopped")
                 return True
         return False
