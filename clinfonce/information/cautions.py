@@ -154,7 +154,10 @@ class _Judge:
     """Judges columns one after the other; copies are of those before."""
 
     def __init__(
-        self, labels: IntArray | None, split: NDArray[np.integer[Any]] | None, train: IntArray | None
+        self,
+        labels: IntArray | None,
+        split: NDArray[np.integer[Any]] | None,
+        train: IntArray | None,
     ) -> None:
         self._split, self._train = split, train
         known = labels if labels is None or train is None else labels[train]
