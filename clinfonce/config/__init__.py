@@ -28,6 +28,7 @@ from clinfonce.config.reading import (
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.space import (
     Choices,
+    Clusterings,
     Dimension,
     Range,
     Space,
@@ -55,6 +56,7 @@ __all__ = [
     "AugmentationSpec",
     "Choices",
     "ClusteringSpec",
+    "Clusterings",
     "DataSpec",
     "Dimension",
     "EncoderSpec",

@@ -153,6 +153,7 @@ _LATER: dict[str, frozenset[str]] = {
             *("layer_decay", "cache"),
         }
     ),
+    "clustering": frozenset({"parts"}),
     "optimizer": frozenset({"head_learning_rate"}),
 }
 

@@ -32,6 +32,7 @@ from clinfonce.scaling.execution.tune_loop import run_with_tune
 from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
+from clinfonce.scaling.search.offered import offered
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
@@ -55,6 +56,7 @@ def prepare_sweep(
     """
     table = data.load(sweep.data.name, sweep.data.root)
     _check_metric(sweep)
+    offered(sweep, table)  # misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)

@@ -9,7 +9,7 @@ from optuna.storages import JournalStorage
 
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
-from clinfonce.data import TRAIN, ImageTable, attributes
+from clinfonce.data import ImageTable
 from clinfonce.errors import InputError, StorageError
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.features import FeatureCache
@@ -18,6 +18,7 @@ from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
+from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
 from clinfonce.scaling.search.searcher import OptunaSearcher
 from clinfonce.scaling.search.warm_start import advised_points
@@ -76,13 +77,12 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
-        codes = attributes(table, table.rows(TRAIN))
-        names = tuple(name for name, values in codes.items() if values.min() < values.max())
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table))
+            names, parts = offered(sweep, table)
+            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table), parts)
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
         self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
