@@ -10,7 +10,7 @@ from clinfonce.results.analysis.relation import QUANTITIES, Effect, Relation
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.report import figures
 from clinfonce.results.report.material import Material
-from clinfonce.results.store.schema import describe_accuracy
+from clinfonce.results.store.measures import describe_metric
 
 
 def sections(material: Material, command: str | None) -> dict[str, str]:
@@ -22,7 +22,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "answer": _unbroken(relation.answer),
         "summary": _summary(material),
         "tiles": _tiles(relation),
-        "metric": escape(describe_accuracy(relation.metric)),
+        "metric": escape(describe_metric(relation.metric)),
         "plane": _both(lambda size: figures.information_plane(rows, size=size, chosen=chosen)),
         "plane_above_chance": _both(
             lambda size: figures.information_plane(

@@ -1,7 +1,7 @@
 """The state of a running sweep: takes what trials report, decides, writes rows."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
+from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
 from clinfonce.scaling.search.searcher import OptunaSearcher
@@ -85,7 +86,8 @@ class SweepState:
             searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table), parts)
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
-        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
+        columns = columns_of(sweep.metric, table)
+        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle, columns)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
         self._clusterings: dict[str, Clustering | None] = {}
@@ -96,7 +98,7 @@ class SweepState:
         self._upcoming: Proposal | None = None  # the next of the plan, looked at but not started
         self.lost: dict[str, str] = {}
         self.broken: StorageError | None = None
-        self._encoders = BestEncoders(store.folder, sweep.metric, sweep.keep)
+        self._encoders = BestEncoders(store.folder, columns, sweep.keep)
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
@@ -212,7 +214,9 @@ class SweepState:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
             clustering = next(iter(report["clustering"]), None)
-            self._end(identity, "complete", report["trial"][0], clustering)
+            self._end(
+                identity, "complete", report["trial"][0], clustering, scores=report.get("scores")
+            )
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
@@ -275,6 +279,7 @@ class SweepState:
         trial: Row | None = None,
         described: Row | None = None,
         *,
+        scores: Sequence[Row] | None = None,
         error: str | None = None,
         lost: bool = False,
     ) -> None:
@@ -300,7 +305,7 @@ class SweepState:
         if lost:
             self.lost[identity] = error or ""
         else:
-            self._store.write_trial(row, describe_epochs(history, identity), described)
+            self._store.write_trial(row, describe_epochs(history, identity), described, scores)
             self._encoders.take(row)
         if status == "stopped":  # nobody resumes it; one that failed may be looked into
             checkpoint_file(self._store.folder, self.sweep.name, identity).remove()
