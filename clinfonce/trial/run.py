@@ -107,8 +107,8 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
         return None
     with _threads(spec.threads):
         pretrained = partial(_pretrained_features, spec, table, start)
-        later = spec.clustering.features == "pretrained" and start.features is None
-        if later and spec.encoder.is_pretrained:
+        unmade = start.features is None and needs_weights(spec.encoder)
+        if unmade and spec.clustering.features == "pretrained":
             clustering = from_instances(len(table.rows(TRAIN)))  # the features are made later
         else:
             clustering = build_clustering(
