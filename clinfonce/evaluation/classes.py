@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from clinfonce.errors import InputError
@@ -14,7 +13,7 @@ from clinfonce.evaluation.bootstrap import interval, mean_interval
 from clinfonce.evaluation.few_labels import few_label_draws
 from clinfonce.evaluation.groups import Groupings, group_scores
 from clinfonce.evaluation.knn import few_label_votes, votes_of
-from clinfonce.evaluation.linear import Answers, linear_probe
+from clinfonce.evaluation.linear import Answers, first_classes, probe_standard
 from clinfonce.evaluation.measures import Counts
 from clinfonce.evaluation.retrieval import retrieved
 from clinfonce.evaluation.scores import Score
@@ -65,9 +64,10 @@ class ClassProbes:
         self.space, self.n_classes, self.protocol = space, n_classes, protocol
         self.train_y = check_labels(space.train, labels["train"], n_classes, "train_y")
         self.splits = {
-            name: (x, check_labels(x, labels[name], n_classes, f"{name}_y"))
+            name: check_labels(x, labels[name], n_classes, f"{name}_y")
             for name, x in space.splits.items()
         }
+        self.labels = {"train": self.train_y, **self.splits}
         self.sizes = torch.bincount(self.train_y, minlength=n_classes)
         if int(self.sizes.min()) == 0:
             raise InputError(f"train_y has no image of class {int(self.sizes.argmin())}")
@@ -90,7 +90,7 @@ class ClassProbes:
             groupings: of the images.
         """
         for split, probe, answers in self._answers:
-            predicted, y = answers.predicted[0], self.splits[split][1]
+            predicted, y = answers.predicted[0], self.splits[split]
             counts = Counts.of(predicted, y, self.n_classes)
             for measure, value in _FAIR.items():
                 low, high = self._interval(split, measure, predicted, y)
@@ -109,11 +109,9 @@ class ClassProbes:
     @cached_property
     def _answers(self) -> list[tuple[str, str, Answers]]:
         """(split, probe, answers) with all labels."""
-        linear = linear_probe(
-            self.space.train,
-            self.train_y,
-            *self.splits["val"],
-            *self.splits.get("test", ()),
+        linear = probe_standard(
+            self.space.standard,
+            self.labels,
             n_classes=self.n_classes,
             balanced=self.protocol.balanced,
         ).answers
@@ -124,37 +122,34 @@ class ClassProbes:
         ]
 
     def _knn(self, split: str) -> Answers:
-        near, y = self.space.neighbours(split), self.splits[split][1]
+        near, y = self.space.neighbours(split), self.splits[split]
         voted = votes_of(
             near.nearest, self.train_y[near.index], self.protocol.temperature, self.n_classes
         )
         if self.protocol.balanced:
             voted = voted / self.sizes
-        return _voted([voted], y)
+        ranked = ranks(voted.T, y)[None]
+        return Answers(ranked, first_classes(voted.T, ranked, y))
 
     def _few(self, number: int) -> Iterator[tuple[str, str, Answers]]:
         p = self.protocol
         draws = few_label_draws(self.train_y, number, p.draws, p.seed)
-        probe = linear_probe(
-            self.space.train,
-            self.train_y,
-            *self.splits["val"],
-            *self.splits.get("test", ()),
-            n_classes=self.n_classes,
-            draws=draws,
+        probe = probe_standard(
+            self.space.standard, self.labels, n_classes=self.n_classes, draws=draws
         )
-        for split, (x, y) in self.splits.items():
+        for split, y in self.splits.items():
             yield split, "linear", probe.answers[split]
             each = few_label_votes(
                 self.space.targets,
                 self.train_y,
-                F.normalize(x.float(), dim=1),
+                self.space.queries[split],
                 draws,
                 k=self.space.k,
                 temperature=p.temperature,
                 n_classes=self.n_classes,
             )
-            yield split, "knn", _voted(list(each), y)
+            ranked = torch.stack([ranks(scores.T, y) for scores in each])
+            yield split, "knn", Answers(ranked, y.new_empty(0, len(y)))
 
     def _tops(self, split: str, probe: str, labels: str, answers: Answers) -> Iterator[Score]:
         """Means over the draws, with the spread over them and the interval over images."""
@@ -183,8 +178,8 @@ class ClassProbes:
         )
 
     def _retrieval(self, split: str) -> Iterator[Score]:
-        near = self.space.neighbours(split)
-        found = retrieved(near.order, self.train_y, self.splits[split][1][near.queries])
+        near = self.space.ranking(split)
+        found = retrieved(near.order, self.train_y, self.splits[split][near.queries])
         for measure, values in found.items():
             yield Score(
                 split, "retrieval", "all", measure, float(values.mean()), images=len(values)
@@ -198,10 +193,3 @@ def _by_class(probe: str, counts: Counts, names: Sequence[str], target: str) -> 
                 "test", probe, "all", "recall", float(counts.recalls[place]), grouped_by=target,
                 group=name, images=images,
             )  # fmt: skip
-
-
-def _voted(scores: Sequence[Tensor], y: Tensor) -> Answers:
-    """What votes (n, C) of several problems say."""
-    ranked = torch.stack([ranks(each.T, y) for each in scores])
-    predicted = torch.stack([each.argmax(1) for each in scores])
-    return Answers(ranked, torch.where(ranked == 0, y, predicted))

@@ -1,14 +1,16 @@
 """The linear probe: a linear classifier on frozen features."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from clinfonce.errors import InputError
 from clinfonce.evaluation.accuracy import check_features, check_labels, ranks, top
-from clinfonce.evaluation.logistic import Solution, solve
+from clinfonce.evaluation.logistic import Points, Solution, solve
 from clinfonce.evaluation.measures import Counts
 
 # Of the penalty on standardised features and the mean loss (`logistic`): from a classifier that is
@@ -23,7 +25,8 @@ class Answers:
 
     Attributes:
         ranks: int64 (p, n), how many classes stand before the right one.
-        predicted: int64 (p, n), the classes that stand first.
+        predicted: int64 (p, n), the classes that stand first; (0, n) of many problems, whose
+            ranks alone are looked at.
     """
 
     ranks: Tensor
@@ -94,37 +97,107 @@ def linear_probe(
         InputError: features that are not finite, labels out of range, no strength, or a strength
             that is not positive.
     """
-    check_features(train_x=train_x, val_x=val_x, **({} if test_x is None else {"test_x": test_x}))
-    train_y = check_labels(train_x, train_y, n_classes, "train_y")
-    val_y = check_labels(val_x, val_y, n_classes, "val_y")
+    splits = {"val": (val_x, val_y)}
+    if test_x is not None and test_y is not None:
+        splits["test"] = (test_x, test_y)
+    standard = Standard(train_x, {name: x for name, (x, _) in splits.items()})
+    labels = {"train": train_y} | {name: y for name, (_, y) in splits.items()}
+    return probe_standard(
+        standard,
+        labels,
+        n_classes=n_classes,
+        draws=draws,
+        strengths=strengths,
+        tolerance=tolerance,
+        balanced=balanced,
+    )
+
+
+class Standard:
+    """Features standardised by mean and deviation of the training split, for several probes.
+
+    Args:
+        train: float (n, d).
+        splits: the others, val among them.
+
+    Raises:
+        InputError: features that are not finite, or not of one dimension.
+    """
+
+    def __init__(self, train: Tensor, splits: Mapping[str, Tensor]) -> None:
+        check_features(train_x=train, **{f"{name}_x": x for name, x in splits.items()})
+        self._mean, self._scale = standardization(train)
+        self.train = (train - self._mean).mul_(self._scale)
+        self._raw, self._made = dict(splits), dict[str, Tensor]()
+
+    def __getitem__(self, split: str) -> Tensor:
+        if split not in self._made:
+            self._made[split] = (self._raw[split] - self._mean) * self._scale
+        return self._made[split]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the other splits."""
+        return tuple(self._raw)
+
+    @cached_property
+    def points(self) -> Points:
+        """All training features as one problem."""
+        return Points.of(self.train[None])
+
+
+def probe_standard(
+    standard: Standard,
+    labels: Mapping[str, Tensor],
+    *,
+    n_classes: int,
+    draws: Tensor | None = None,
+    strengths: tuple[float, ...] = STRENGTHS,
+    tolerance: float = 5e-3,
+    balanced: bool = False,
+) -> LinearProbe:
+    """As `linear_probe`, of features that are standardised already.
+
+    Args:
+        standard: features.
+        labels: int64 (n,) of the split train and the others of the features.
+        n_classes: how many classes there are.
+        draws: as there, like the rest.
+        strengths: that are tried.
+        tolerance: of the minimisation.
+        balanced: whether every class weighs the same.
+    """
+    y = {
+        name: check_labels(standard.train if name == "train" else standard[name], each, n_classes,
+                           f"{name}_y")
+        for name, each in labels.items()
+    }  # fmt: skip
     if not strengths or min(strengths) <= 0:
         raise InputError(f"linear probe: strengths are {strengths}; needed are positive numbers")
-    mean, scale = standardization(train_x)
-    x = (train_x - mean).mul_(scale)
-    points, labels = (x[None], train_y[None]) if draws is None else (x[draws], train_y[draws])
-    standard_val = (val_x - mean) * scale
+    points: Tensor | Points = standard.points if draws is None else standard.train[draws]
+    train_y = y["train"][None] if draws is None else y["train"][draws]
+    predict = balanced or draws is None
     best: Solution | None = None
     answers: dict[str, Answers] = {}
     by_strength: dict[float, float] = {}
     for solution in solve(
         points,
-        labels,
+        train_y,
         n_classes=n_classes,
         strengths=strengths,
         tolerance=tolerance,
-        weights=_even_classes(labels, n_classes) if balanced else None,
+        weights=_even_classes(train_y, n_classes) if balanced else None,
     ):
-        found = _answers(solution, standard_val, val_y)
-        reached = _balanced(found, val_y, n_classes) if balanced else found.top(1)
-        by_strength[solution.strength] = float(reached.mean())
-        if best is None or by_strength[solution.strength] > by_strength[best.strength]:
+        found = _answers(solution, standard["val"], y["val"], predict=predict)
+        reached = _balanced(found, y["val"], n_classes) if balanced else found.top(1)
+        by_strength[solution.strength] = now = float(reached.mean())
+        if best is None or now > by_strength[best.strength]:
             best, answers["val"] = solution, found
-        if by_strength[solution.strength] < _clearly_below(by_strength[best.strength], len(val_y)):
+        if now < _clearly_below(by_strength[best.strength], len(y["val"])):
             break
     assert best is not None
-    if test_x is not None and test_y is not None:
-        test_y = check_labels(test_x, test_y, n_classes, "test_y")
-        answers["test"] = _answers(best, (test_x - mean) * scale, test_y)
+    if "test" in standard.splits:
+        answers["test"] = _answers(best, standard["test"], y["test"], predict=predict)
     tops = {name: {k: found.top(k) for k in (1, 5)} for name, found in answers.items()}
     return LinearProbe(best.strength, tops["val"], tops.get("test"), by_strength, answers)
 
@@ -154,15 +227,22 @@ def standardization(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.where(deviation > rounding, 1 / deviation, 0.0)
 
 
-def _answers(solution: Solution, x: Tensor, y: Tensor) -> Answers:
+def _answers(solution: Solution, x: Tensor, y: Tensor, *, predict: bool) -> Answers:
     """What each problem's classifier says of x (m, d), whose classes are y (m,)."""
     p, _, classes = solution.weights.shape
     chunk = max(1, _CHUNK_VALUES // (classes * len(x)))
-    ranked, predicted = [], []
+    ranked, predicted = [], [y.new_empty(0, len(y))]
     for part in (slice(i, i + chunk) for i in range(0, p, chunk)):
         logits = solution.weights[part].mT @ x.T + solution.intercepts[part, :, None]  # (·, c, m)
         ranked.append(ranks(logits, y))
-        predicted.append(logits.argmax(1))
-    together = torch.cat(ranked)
-    # Where the right class is first it is the answer, also of equal ones.
-    return Answers(together, torch.where(together == 0, y, torch.cat(predicted)))
+        if predict:
+            predicted.append(first_classes(logits, ranked[-1], y))
+    return Answers(torch.cat(ranked), torch.cat(predicted))
+
+
+def first_classes(scores: Tensor, ranked: Tensor, y: Tensor) -> Tensor:
+    """Return the classes (…, n) of the largest scores (…, C, n); of equal ones the right one.
+
+    So an image of rank 0 is answered rightly, whichever of equal scores a device finds first.
+    """
+    return torch.where(ranked == 0, y, scores.argmax(-2))

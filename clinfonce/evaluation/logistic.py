@@ -47,8 +47,36 @@ class Solution:
     intercepts: Tensor
 
 
+@dataclass(frozen=True)
+class Points:
+    """Points of p problems, with their principal axes, to be found once for several labellings.
+
+    Attributes:
+        mean: (p, 1, d).
+        centred: (p, n, d), the points less their mean; in the axes where they are fewer than d.
+        axes: (p, d, r).
+        variances: (p, r), along those.
+        spans: whether there are fewer points than dimensions.
+    """
+
+    mean: Tensor
+    centred: Tensor
+    axes: Tensor
+    variances: Tensor
+    spans: bool
+
+    @classmethod
+    def of(cls, x: Tensor) -> "Points":
+        """Of points float (p, n, d), best standardised."""
+        mean = x.mean(1, keepdim=True)
+        centred = x - mean if float(mean.abs().max()) > _CENTRED else x
+        spans = x.shape[1] < x.shape[2]
+        axes, variances = _span(centred) if spans else _principal_axes(centred)
+        return cls(mean, centred @ axes if spans else centred, axes, variances, spans)
+
+
 def solve(
-    x: Tensor,
+    x: Tensor | Points,
     y: Tensor,
     *,
     n_classes: int,
@@ -60,7 +88,7 @@ def solve(
     """Yield the solutions of all problems for each strength, strongest first.
 
     Args:
-        x: float (p, n, d), best standardised.
+        x: float (p, n, d), best standardised, or what `Points` made of it.
         y: int64 (p, n), classes 0..n_classes-1.
         n_classes: how many classes there are.
         strengths: positive.
@@ -70,19 +98,14 @@ def solve(
         max_steps: at most this many steps for each strength.
         weights: (p, n) of the points, 1 in the mean; None: 1 each.
     """
-    mean = x.mean(1, keepdim=True)
-    centred = x - mean if float(mean.abs().max()) > _CENTRED else x
-    spans = x.shape[1] < x.shape[2]  # fewer points than dimensions
-    axes, variances = _span(centred) if spans else _principal_axes(centred)
-    if spans:
-        descent = _Descent(centred @ axes, None, variances, y, n_classes, weights)
-    else:
-        descent = _Descent(centred, axes, variances, y, n_classes, weights)
+    points = x if isinstance(x, Points) else Points.of(x)
+    axes = None if points.spans else points.axes
+    descent = _Descent(points.centred, axes, points.variances, y, n_classes, weights)
     for strength in sorted(strengths, reverse=True):
         found = descent.minimize(strength, tolerance, max_steps)
         slopes = found[:, :, :-1].mT
-        slopes = axes @ slopes if spans else slopes
-        yield Solution(strength, slopes, found[:, :, -1] - (mean @ slopes)[:, 0])
+        slopes = points.axes @ slopes if points.spans else slopes
+        yield Solution(strength, slopes, found[:, :, -1] - (points.mean @ slopes)[:, 0])
 
 
 def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from clinfonce.evaluation.bootstrap import interval
 from clinfonce.evaluation.groups import Groupings, group_scores
-from clinfonce.evaluation.linear import STRENGTHS, standardization
+from clinfonce.evaluation.linear import STRENGTHS
 from clinfonce.evaluation.measures import average_precision, mean_average_precision, multilabel_f1
 from clinfonce.evaluation.one_vs_rest import solve_each
 from clinfonce.evaluation.scores import Score
@@ -28,9 +28,7 @@ def multilabel_probe(
         labels: bool (n, m) of the splits train, val and, where there are features, test.
         strengths: of the L2 penalty that are tried.
     """
-    mean, scale = standardization(space.train)
-    x = (space.train - mean) * scale
-    val = (space.splits["val"] - mean) * scale
+    x, val = space.standard.train, space.standard["val"]
     best, chosen = -1.0, None
     for _, weights, intercepts in solve_each(x, labels["train"], strengths=strengths):
         reached = float(mean_average_precision(val @ weights + intercepts, labels["val"]))
@@ -38,10 +36,7 @@ def multilabel_probe(
             best, chosen = reached, (weights, intercepts)
     assert chosen is not None
     weights, intercepts = chosen
-    return {
-        split: ((features - mean) * scale) @ weights + intercepts
-        for split, features in space.splits.items()
-    }
+    return {split: space.standard[split] @ weights + intercepts for split in space.splits}
 
 
 def multilabel_scores(

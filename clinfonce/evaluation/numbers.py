@@ -8,7 +8,7 @@ from torch import Tensor
 
 from clinfonce.evaluation.bootstrap import interval, mean_interval
 from clinfonce.evaluation.groups import Groupings, group_scores
-from clinfonce.evaluation.linear import STRENGTHS, standardization
+from clinfonce.evaluation.linear import STRENGTHS
 from clinfonce.evaluation.measures import r2
 from clinfonce.evaluation.scores import Score
 from clinfonce.evaluation.space import Space
@@ -28,9 +28,8 @@ def ridge_probe(
         values: float64 (n,) of the splits train, val and, where there are features, test.
         strengths: of the L2 penalty that are tried.
     """
-    mean, scale = standardization(space.train)
-    features = {name: ((x - mean) * scale).double() for name, x in space.splits.items()}
-    x, y = ((space.train - mean) * scale).double(), values["train"].double()
+    features = {name: space.standard[name].double() for name in space.splits}
+    x, y = space.standard.train.double(), values["train"].double()
     middle, x_mean = y.mean(), x.mean(0)
     x = x - x_mean
     # x = U S V', of the smaller side's eigenvectors; w = V (S² + n · strength)⁻¹ S U' y.

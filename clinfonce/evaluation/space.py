@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from clinfonce.evaluation.accuracy import check_features
 from clinfonce.evaluation.bootstrap import resamples
 from clinfonce.evaluation.knn import CHUNK_VALUES
+from clinfonce.evaluation.linear import Standard
 
 _MOST_RANKED = 2**20  # similarities that are sorted in a split
 _FEWEST_QUERIES = 200
@@ -23,12 +23,21 @@ class Neighbours:
     Attributes:
         nearest: float (n, k), the largest similarities.
         index: int64 (n, k), whose they are.
-        queries: int64 (q,), images of the split, spread evenly over it.
-        order: int32 (q, m), all training images for each of those, nearest first.
     """
 
     nearest: Tensor
     index: Tensor
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All training images by their similarity to some of a split.
+
+    Attributes:
+        queries: int64 (q,), images of the split, spread evenly over it.
+        order: int32 (q, m), all training images for each of those, nearest first.
+    """
+
     queries: Tensor
     order: Tensor
 
@@ -51,8 +60,14 @@ class Space:
         self.splits: Mapping[str, Tensor] = (
             {"val": val} if test is None else {"val": val, "test": test}
         )
-        check_features(train_x=train, **{f"{name}_x": x for name, x in self.splits.items()})
+        self.standard = Standard(train, self.splits)
         self._neighbours: dict[str, Neighbours] = {}
+        self._rankings: dict[str, Ranking] = {}
+
+    @cached_property
+    def queries(self) -> Mapping[str, Tensor]:
+        """Features of the other splits of norm 1."""
+        return {name: F.normalize(x.float(), dim=1) for name, x in self.splits.items()}
 
     @cached_property
     def targets(self) -> Tensor:
@@ -68,26 +83,29 @@ class Space:
     def neighbours(self, split: str) -> Neighbours:
         """Of the images of a split."""
         if split not in self._neighbours:
-            self._neighbours[split] = self._found(self.splits[split])
+            k = min(self.k, len(self.train))
+            found = [part.topk(k, dim=1) for part in self._similarities(self.queries[split])]
+            self._neighbours[split] = Neighbours(
+                torch.cat([part.values for part in found]),
+                torch.cat([part.indices for part in found]),
+            )
         return self._neighbours[split]
 
-    def _found(self, x: Tensor) -> Neighbours:
-        count = min(len(x), max(_FEWEST_QUERIES, _MOST_RANKED // len(self.train)))
-        queries = torch.arange(count, device=x.device) * len(x) // count
-        chosen = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        chosen[queries] = True
-        near, index, order = [], [], []
-        for rows, similarities in self._similarities(x):
-            found = similarities.topk(min(self.k, similarities.shape[1]), dim=1)
-            near.append(found.values)
-            index.append(found.indices)
-            ranked = similarities[chosen[rows]].argsort(1, descending=True)
-            order.append(ranked.to(torch.int32))
-        return Neighbours(torch.cat(near), torch.cat(index), queries, torch.cat(order))
+    def ranking(self, split: str) -> Ranking:
+        """Of all training images for images of a split, so many that it takes little time."""
+        if split not in self._rankings:
+            x = self.queries[split]
+            count = min(len(x), max(_FEWEST_QUERIES, _MOST_RANKED // len(self.train)))
+            queries = torch.arange(count, device=x.device) * len(x) // count
+            order = [
+                part.argsort(1, descending=True).to(torch.int32)
+                for part in self._similarities(x[queries])
+            ]
+            self._rankings[split] = Ranking(queries, torch.cat(order))
+        return self._rankings[split]
 
-    def _similarities(self, x: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        queries = F.normalize(x.float(), dim=1)
+    def _similarities(self, x: Tensor) -> Iterator[Tensor]:
+        """Cosine similarities of queries (n, d) to all training images, (·, m) at a time."""
         chunk = max(1, CHUNK_VALUES // len(self.targets))
-        for start in range(0, len(queries), chunk):
-            rows = slice(start, start + chunk)
-            yield rows, queries[rows] @ self.targets.T
+        for start in range(0, len(x), chunk):
+            yield x[start : start + chunk] @ self.targets.T

@@ -1,7 +1,6 @@
 """The targets of a table as probes need them: which images they are known of, in which groups."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -62,7 +61,7 @@ def target_rows(
     """
     groupings = groupings_of(table, rows, spec.groups)
     for score in _scores(target, table, rows, space, spec, groupings):
-        yield {**asdict(score), "target": target.name}
+        yield {**vars(score), "target": target.name}
 
 
 def _scores(

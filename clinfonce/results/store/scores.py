@@ -40,7 +40,8 @@ def parted(row: Row) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     trial = {name: value for name, value in row.items() if name in _OF_TRIALS}
     scores: dict[Metric, dict[str, Any]] = {}
     own = row.get("target") or LABEL
-    for name in row.keys() - _OF_TRIALS:
+    # What stands without a target is the trial's own, whatever else the row says of that.
+    for name in sorted(row.keys() - _OF_TRIALS, key=lambda name: ":" not in name):
         metric = metric_or_none(name.removesuffix(_STD))
         if metric is None:
             trial[name] = row[name]  # for whoever knows the columns to refuse
