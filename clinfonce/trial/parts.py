@@ -15,7 +15,7 @@ from clinfonce.config import ClusteringSpec
 from clinfonce.config.clustering import PartSpec
 from clinfonce.data import TRAIN, Column, ImageTable
 from clinfonce.errors import InputError, unknown_name
-from clinfonce.information.cautions import cautions, left_out
+from clinfonce.information.cautions import Caution, cautions, left_out
 from clinfonce.trial.clusterings import build_clustering
 
 Features: TypeAlias = Literal["pixels", "pretrained"]
@@ -55,6 +55,7 @@ def parts_of(
     columns: Collection[str] | None = None,
     include: Collection[str] = (),
     features: Features | None = "pixels",
+    warned: tuple[Caution, ...] | None = None,
 ) -> tuple[Part, ...]:
     """The parts that a data set offers, made without labels but for what is left out.
 
@@ -63,6 +64,7 @@ def parts_of(
         columns: of these alone; None takes all that are information.
         include: columns that are taken although they are none.
         features: what k-means is of; None leaves it out.
+        warned: what to know of the columns, if it is known; None finds it out from all labels.
 
     Raises:
         InputError: an unknown column.
@@ -70,7 +72,7 @@ def parts_of(
     for name in (*(columns or ()), *include):
         table.column(name)
     named = {*(columns or ()), *include}
-    out = left_out(cautions(table))
+    out = left_out(cautions(table) if warned is None else warned)
     found = []
     for column in table.columns.values():
         if columns is None or column.name in named:
