@@ -27,8 +27,9 @@ def add_commands(commands: Any) -> None:
     for command in (relate, report):
         command.add_argument("--sweep", help="only this sweep")
         command.add_argument(
-            "--metric", default=METRIC, help=f"accuracy, a column of trials (default {METRIC})"
-        )
+            "--metric", default=METRIC,
+            help=f"measure, of another target TARGET:MEASURE (default {METRIC})",
+        )  # fmt: skip
 
 
 def _query(arguments: argparse.Namespace) -> int:
@@ -80,6 +81,7 @@ def _relate(arguments: argparse.Namespace) -> int:
                 for each in relation.against_frozen
             ],
         )  # fmt: skip
+    _say_targets(relation.targets)
     if relation.correlations:
         say(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
         print_rows(
@@ -104,6 +106,31 @@ def _relate(arguments: argparse.Namespace) -> int:
     for note in relation.notes:
         say(f"- {note}")
     return 0
+
+
+def _say_targets(targets: Any) -> None:
+    """All targets side by side, where there is more than one or images are grouped."""
+    if not targets.are_several:
+        return
+    say("\nTargets, by the linear probe with all labels on the test split:")
+    print_rows(
+        ["clustering", "objective", *targets.metrics],
+        [
+            [*name, *("" if c is None else _percent(c.value, c.spread) for c in cells)]
+            for name, cells in zip(targets.names, targets.cells, strict=True)
+        ],
+    )
+    for best in targets.best:
+        say(f"- {best.line}")
+    if targets.losing:
+        say("\nWorst groups under the best clustering of each target:")
+        print_rows(
+            ["target", "by", "group", "images", "measure", "value", "of all", "instances"],
+            [
+                [g.target, g.column, g.group, g.images, g.measure, g.value, g.whole, g.instances]
+                for g in targets.losing
+            ],
+        )
 
 
 def _relation_row(row: Any) -> list[Any]:

@@ -10,6 +10,7 @@ from clinfonce.results.analysis.relation import QUANTITIES, Effect, Relation
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.report import figures
 from clinfonce.results.report.material import Material
+from clinfonce.results.report.targets import target_section
 from clinfonce.results.store.measures import describe_metric
 
 
@@ -31,6 +32,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         ),
         "granularity": _both(partial(_sized, figures.granularity, rows)),
         "curves": _both(partial(_sized, figures.learning_curves, material.curves)),
+        "targets": target_section(relation.targets),
         "correlations": _both(partial(_sized, figures.correlations, relation.correlations)),
         "importances": _importances(material),
         "shares": _shares(material),

@@ -48,7 +48,8 @@ _OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "multilabel": {"linear": ("map", "macro_f1", "label_accuracy")},
     "number": {"linear": ("r2",)},
 }
-_MAIN = {"class": "top1", "multilabel": "map", "number": "r2"}
+# Of a kind of target the measure that stands for it among others.
+MAIN = {"class": "top1", "multilabel": "map", "number": "r2"}
 
 _SPLIT_WORDS = {"val": "validation", "test": "test"}
 _PROBE_WORDS = {"linear": "linear probe", "knn": "kNN probe", "retrieval": "retrieval"}
@@ -143,7 +144,7 @@ def metrics_of(kind: str, target: str | None, *, few: bool) -> list[str]:
 
 def main_metric(kind: str, target: str) -> str:
     """The measure that stands for a target among others, on validation with all labels."""
-    return Metric("val", "linear", _MAIN[kind], "all", target).name
+    return Metric("val", "linear", MAIN[kind], "all", target).name
 
 
 def describe_metric(name: str) -> str:
