@@ -1,7 +1,7 @@
 """The state of a running sweep: takes what trials report, decides, writes rows."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +16,7 @@ from clinfonce.features import FeatureCache
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
+from clinfonce.scaling.bookkeeping.specification import note_advised, read_growth
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
 from clinfonce.scaling.search.plan import Plan, Proposal
@@ -55,6 +56,12 @@ class Progress(Protocol):
         """A trial has ended, perhaps in an earlier run of the sweep."""
 
 
+def searched_attributes(table: ImageTable) -> tuple[str, ...]:
+    """What `subset: all` stands for: attributes of more than one value."""
+    codes = attributes(table, table.rows(TRAIN))
+    return tuple(name for name, values in codes.items() if values.min() < values.max())
+
+
 class SweepState:
     """The state of a running sweep: takes what trials report, decides, writes rows.
 
@@ -76,13 +83,13 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
-        codes = attributes(table, table.rows(TRAIN))
-        names = tuple(name for name, values in codes.items() if values.min() < values.max())
+        self._growth = read_growth(store.folder, sweep.name)
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table))
+            names, stages = searched_attributes(table), self._growth.stages
+            searcher = OptunaSearcher(sweep, names, storage, self._first_points(), stages)
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
         self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
@@ -100,6 +107,15 @@ class SweepState:
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
+
+    def _first_points(self) -> Sequence[Mapping[str, Any]]:
+        """What a search that is seeded with advice begins with, the same after it has grown."""
+        if (noted := self._growth.advised) is not None:
+            return noted
+        points = advised_points(self.sweep, self.table)
+        if points:
+            note_advised(self._store.folder, self.sweep.name, points)
+        return points
 
     def close(self) -> None:
         """Bring the study of the search up to date."""
@@ -258,7 +274,7 @@ class SweepState:
         A search went on without a trial that was lost; with its row it proposes other trials.
         """
         rows = self._store.finished().values()
-        mine = {row["trial_id"] for row in self.plan.rows}
+        mine = {row["trial_id"] for row in self.plan.rows} | self._growth.kept
         outdated = [
             row["trial_id"]
             for row in rows

@@ -10,6 +10,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from clinfonce.config import Choices, Dimension, Range, SearchSpec, Subset, SweepSpec, grid, walk
 from clinfonce.config.space import as_category
+from clinfonce.scaling.search.stage import Stage
 
 _IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out
 
@@ -22,6 +23,7 @@ class OptunaSearcher:
         attributes: what `subset: all` stands for.
         storage: where the study is kept; None: in memory.
         first: points to begin with; fields that they leave out are drawn.
+        stages: the search before it grew: it proposes what it would have proposed then.
     """
 
     def __init__(
@@ -30,9 +32,14 @@ class OptunaSearcher:
         attributes: tuple[str, ...],
         storage: optuna.storages.BaseStorage | None = None,
         first: Sequence[Mapping[str, Any]] = (),
+        stages: Sequence[Stage] = (),
     ) -> None:
         assert sweep.search is not None
-        self._space, self._attributes = sweep.search.space, attributes
+        self._present, self._stages = (sweep.search.space, attributes), stages
+        begun = stages[0].search if stages else sweep.search
+        self._space, self._attributes = begun.space, attributes
+        if stages:
+            self._attributes = stages[0].attributes
         self._point: dict[str, Any] = {}
         two = sweep.search.sampler == "nsga2"
         self._metrics = [sweep.metric, "cost"] if two else [sweep.metric]
@@ -41,14 +48,18 @@ class OptunaSearcher:
             space=self._suggest_point,
             metric=self._metrics if two else sweep.metric,
             mode=["max", "min"] if two else "max",
-            points_to_evaluate=self._listed(sweep.search, first),
-            sampler=_sampler(sweep.search),
+            points_to_evaluate=self._listed(begun, first),
+            sampler=_sampler(begun),
             study_name=sweep.name,
             storage=storage,
         )
 
     def ask(self, number: int) -> dict[str, Any]:
         """The point of a configuration: values by dotted field; subsets as tuples of names."""
+        stage = next((stage for stage in self._stages if number < stage.until), None)
+        self._space, self._attributes = (
+            self._present if stage is None else (stage.search.space, stage.attributes)
+        )
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # of GPSampler, whose sums would follow the machine's cores
         try:
