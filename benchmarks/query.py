@@ -1,4 +1,4 @@
-"""Time of the ten ready questions over many trials, and beside Ray Tune's own readers.
+"""Time of the twelve ready questions over many trials, and beside Ray Tune's own readers.
 
     python benchmarks/query.py --out benchmarks/results/query.csv
 
@@ -28,9 +28,9 @@ from common import machine, write_rows
 
 from clinfonce.results import Results, Store
 from clinfonce.results import open as open_results
+from clinfonce.results.store.measures import ACCURACIES
 from clinfonce.results.store.parquet import parquet_bytes
 from clinfonce.results.store.rows import to_table
-from clinfonce.results.store.schema import ACCURACIES
 from clinfonce.results.store.store import _MOST_SINGLE
 
 CLUSTERINGS = 40

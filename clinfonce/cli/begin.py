@@ -82,8 +82,8 @@ def _tell(begun: Any) -> None:
         f"{searched}{seeds}, {first.budget.epochs} epochs: about "
         f"{max(1, round(first.budget.seconds / 60))} min on this machine"
     )
-    for name, reason in first.columns.left_out.items():
-        say(f"- left out of the search: {name}: {reason}")
+    for note in first.columns.notes:
+        say(f"- {note}")
     if first.budget.seconds > 90 * first.minutes:
         say(
             f"- this is the smallest sweep that says something; {first.minutes:g} min are too few "

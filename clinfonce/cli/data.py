@@ -35,6 +35,11 @@ def add_commands(commands: Any) -> None:
         "--fraction", type=float, action="append", default=[], metavar="F",
         help="look at this part of the labels only, such as 0.1; may be given again",
     )  # fmt: skip
+    information.add_argument(
+        "--bins", type=int, metavar="B",
+        help="cut numbers into so many parts, as clustering.bins does (default 2, and whole "
+        "numbers of a table that was not prepared are cluster ids)",
+    )  # fmt: skip
     add_reading(information)
 
     advise = add_command(
@@ -101,6 +106,7 @@ def _information(arguments: argparse.Namespace) -> int:
         encoding=arguments.encoding,
         delimiter=arguments.delimiter,
         missing=arguments.missing,
+        bins=arguments.bins,
     )
     if arguments.json:
         print(json.dumps([column.to_json() for column in found], indent=1))
@@ -108,8 +114,8 @@ def _information(arguments: argparse.Namespace) -> int:
     labels = found[0].estimate
     say(
         f"{arguments.label}: H(T) = {labels.information.h_t:.4f} bits, "
-        f"{labels.n_labelled} labelled rows. All in bits but AMI; ± is the standard error, and "
-        "95 % the interval of the excess."
+        f"{labels.n_labelled} labelled rows to train on. All in bits but AMI; ± is the standard "
+        "error, and 95 % the interval of the excess."
     )
     print_rows(
         [

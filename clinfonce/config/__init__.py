@@ -30,6 +30,7 @@ from clinfonce.config.reading import (
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.space import (
     Choices,
+    Clusterings,
     Dimension,
     Range,
     Space,
@@ -57,6 +58,7 @@ __all__ = [
     "AugmentationSpec",
     "Choices",
     "ClusteringSpec",
+    "Clusterings",
     "DataSpec",
     "Dimension",
     "EncoderSpec",

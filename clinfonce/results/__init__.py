@@ -6,6 +6,7 @@ Nothing here needs PyTorch or Ray.
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import QUANTITIES, Relation, relate
+from clinfonce.results.analysis.winner import best_of_sweep
 from clinfonce.results.plot.files import figure_files
 from clinfonce.results.report.page import report
 from clinfonce.results.sql.output import write_table
@@ -22,6 +23,7 @@ __all__ = [
     "Share",
     "Store",
     "attribute_importance",
+    "best_of_sweep",
     "figure_files",
     "open",
     "ped_anova",

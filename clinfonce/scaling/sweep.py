@@ -12,14 +12,13 @@ import ray
 from clinfonce import data
 from clinfonce.config import Fleet, SweepSpec, TrialSpec, read_fleet
 from clinfonce.data import ImageTable
-from clinfonce.errors import InputError, RunError, unknown_name
+from clinfonce.errors import InputError, RunError
 from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
-from clinfonce.results.store.schema import TABLES
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget_sweep, remove_checkpoints_of_stopped
 from clinfonce.scaling.bookkeeping.specification import as_noted, check_sweep, register_sweep
-from clinfonce.scaling.bookkeeping.state import Progress, SweepState, searched_attributes
+from clinfonce.scaling.bookkeeping.state import Progress, SweepState
 from clinfonce.scaling.connection.session import Interruption, joins_cluster, ray_session
 from clinfonce.scaling.execution.capacity import Capacity, WorkerResources, machines
 from clinfonce.scaling.execution.features import (
@@ -32,6 +31,8 @@ from clinfonce.scaling.execution.tune_loop import run_with_tune
 from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
+from clinfonce.scaling.search.metric import columns_of
+from clinfonce.scaling.search.offered import offered
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
@@ -56,7 +57,8 @@ def prepare_sweep(
     table = data.load(sweep.data.name, sweep.data.root)
     if not fresh:
         table = as_noted(home, sweep.name, table)
-    _check_metric(sweep)
+    columns_of(sweep.metric, table)
+    attributes, parts = offered(sweep, table)  # it refuses misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)
@@ -77,7 +79,7 @@ def prepare_sweep(
             sweep.name,
             sweep.canonical(),
             fresh=fresh,
-            attributes=searched_attributes(table),
+            offered={"attributes": attributes, "parts": [part.name for part in parts]},
             confirmed=_confirmed(store, sweep.name),
             table=table,
         )
@@ -211,14 +213,6 @@ def _other_work(niceness: int) -> str | None:
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:
     """A trial of each kind that the sweep runs whatever its search proposes."""
     return [sweep.fixed_trial(named, sweep.seeds[0]) for named in sweep.fixed] or [sweep.trial]
-
-
-def _check_metric(sweep: SweepSpec) -> None:
-    known = [
-        c.name for c in TABLES["trials"] if c.name.startswith("val_") and c.name[-4:] != "_std"
-    ]
-    if sweep.metric not in known:
-        raise InputError(unknown_name("metric", sweep.metric, known))
 
 
 def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> WorkerResources:

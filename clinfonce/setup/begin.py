@@ -45,9 +45,8 @@ class Begun:
             "seeds": first.budget.seeds,
             "trials": first.budget.trials,
             "epochs": first.budget.epochs,
-            "attributes": list(first.columns.attributes),
-            "alone": list(first.columns.alone),
-            "left_out": dict(first.columns.left_out),
+            "columns": dict(first.columns.columns),
+            "notes": list(first.columns.notes),
             "prepared": None if self.prepared is None else self.prepared.to_json(),
         }
 

@@ -17,6 +17,7 @@ from clinfonce.setup.rehearsal import rehearse
 _BATCHES = (256, 128, 64, 32, 16, 8, 4)
 _SMALLEST = 4  # batches of an epoch
 _FEW = 5  # labels a class, where the classes have so many
+_FIXED = 2  # instances and labels; the encoder as it is costs next to nothing
 _TINY = 12  # pixels a side: of a drawing or a digit, no photo
 
 # Epochs below which a trial says little, and beyond which it hardly gains, by regime.
@@ -72,11 +73,6 @@ class First:
     regime: str
     others: tuple[str, ...] = field(default=())
 
-    @property
-    def n_fixed(self) -> int:
-        """Trials that always run, beside the encoder as it is."""
-        return 2 + len(self.columns.alone)
-
 
 def first_sweep(data: DataSpec, table: ImageTable, wishes: Wishes) -> First:
     """Plan a sweep for a data set, by what is at hand and what there is time for.
@@ -93,13 +89,14 @@ def first_sweep(data: DataSpec, table: ImageTable, wishes: Wishes) -> First:
     encoder, reason, others = _encoder(table, wishes)
     trial = _trial(table, encoder)
     spec = TrialSpec.model_validate(trial)
-    columns, pace = candidates(table), rehearse(spec, table)
+    columns = candidates(table, pretrained=spec.encoder.is_pretrained)
+    pace = rehearse(spec, table)
     wanted, most = _EPOCHS[spec.regime]
     budget = plan(
         pace,
         wishes.minutes,
-        fixed=2 + len(columns.alone),
-        searches=bool(columns.attributes),
+        fixed=_FIXED,
+        searches=bool(columns.columns),
         wanted=wanted,
         most=most,
     )

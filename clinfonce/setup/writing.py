@@ -101,39 +101,29 @@ def _fixed(first: First) -> list[str]:
         _with(f"  - {{name: SupCon, trial: {{clustering: {{source: labels}}, sampler: {images}}}}}",
               "the labels: the upper bound"),
     ]  # fmt: skip
-    for name, spec in first.columns.alone.items():
-        lines.append(f"  - name: {flow(name)}")
-        lines.append(f"    trial: {{clustering: {flow(spec)}, sampler: {images}}}")
     return lines
 
 
 def _search(first: First) -> list[str]:
     columns, budget = first.columns, first.budget
-    left = [f"  {name}: {reason}" for name, reason in columns.left_out.items()]
-    lines = ["# Left out of the search:", *_each(left)] if left else []
-    if not columns.attributes:
-        return [*lines, "# No column is left to search."] if left else []
-    attributes = flow(columns.attributes)
+    lines = list(_each(columns.notes))
+    if not columns.columns:
+        return [*lines, "# Nothing is left to search."]
+    offered = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in columns.columns)
     lines += [
         "search:",
-        _with(f"  trials: {budget.trials}", "combinations of columns that are tried"),
-        "  trial: {clustering: {source: attributes}}",
+        _with(f"  trials: {budget.trials}", "clusterings that are tried, the simple ones first"),
         "  space:",
-        _with(f"    clustering.attributes: {{subset: {attributes}}}", "each in or out"),
-    ]
-    if columns.of_the_class:
-        lines += _comment(
-            f"Facts of the class, the same for all images of a label: "
-            f"{', '.join(columns.of_the_class)}.", "    ",
-        )  # fmt: skip
-    if columns.bins:
-        lines.append(_with("    clustering.bins: {choices: [2, 4]}", "parts a number is cut into"))
-    lines += [
+        *_comment(
+            f"Instances, and crossings of up to four of these parts: {offered}. Fewer: {{choices: "
+            "all, columns: [NAME, NAME]}.", "    ",
+        ),
+        "    clustering: {choices: all}",
         "    objective.temperature: {low: 0.05, high: 0.5, log: true}",
         _with("    sampler.images_per_cluster: {choices: [2, 4, 8]}", "that share a batch"),
         _with(f"  window: {max(4, first.pace.at_once)}", "trials at a time, at least"),
         _with("  confirm: 1", "the best runs again with all seeds"),
-    ]
+    ]  # fmt: skip
     grace = max(1, budget.epochs // 2)
     halving = f"scheduler: {{name: asha, grace_epochs: {grace}, reduction_factor: 2}}"
     return [*lines, "", _with(halving, "the poorer half stops there")]

@@ -19,6 +19,7 @@ from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.files import File
 from clinfonce.models import Adapter, build_encoder
+from clinfonce.results.store.scores import named
 from clinfonce.training.images import ImageSource
 from clinfonce.training.inputs import FeatureInputs, ImageInputs, Inputs, policy_of
 from clinfonce.training.loop import Epoch, Pretraining, build_model
@@ -51,6 +52,7 @@ from clinfonce.trial.start import (
     saved_description,
     weights_of,
 )
+from clinfonce.trial.targets import check_evaluation
 
 
 @dataclass
@@ -58,10 +60,11 @@ class TrialResult:
     """The rows of a finished trial, and its encoder.
 
     Attributes:
-        trial: row of the table `trials`.
+        trial: row of the table `trials`, with the measures of `scores` by name.
         epochs: rows of the table `epochs`.
         clustering: row of the table `clusterings`; None where nothing was trained.
         cluster_ids: int64 (n,), of the training images; None likewise.
+        scores: rows of the table `scores`.
         encoder: weights, on the CPU; of an adapter its own alone.
         encoder_description: how to build the network that they are of (`models.saved`).
     """
@@ -72,6 +75,7 @@ class TrialResult:
     encoder: dict[str, Tensor] = field(repr=False)
     encoder_description: dict[str, Any]
     cluster_ids: Tensor | None = None
+    scores: list[Row] = field(default_factory=list)
 
 
 def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> Clustering | None:
@@ -95,6 +99,7 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
     """
     policy_of(spec)
     check_kind(spec.encoder, table)
+    check_evaluation(spec.evaluation, table)
     shape = input_shape(spec, table, start)
     if spec.epochs == 0:
         if not needs_weights(spec.encoder):  # else they are known to fit
@@ -102,8 +107,8 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
         return None
     with _threads(spec.threads):
         pretrained = partial(_pretrained_features, spec, table, start)
-        later = spec.clustering.features == "pretrained" and start.features is None
-        if later and spec.encoder.is_pretrained:
+        unmade = start.features is None and needs_weights(spec.encoder)
+        if unmade and spec.clustering.features == "pretrained":
             clustering = from_instances(len(table.rows(TRAIN)))  # the features are made later
         else:
             clustering = build_clustering(
@@ -180,23 +185,23 @@ def run_trial(
             outcome = _untrained(spec, table, start, device)
         else:
             outcome = _trained(spec, table, clustering, start, device, on_epoch, checkpoint)
-        accuracies = probe(outcome.encoded, table, spec.evaluation)
+        scores = probe(outcome.encoded, table, spec.evaluation)
     shape = input_shape(spec, table, start)
     trial = {
         **describe_trial(spec, table, outcome.clustering, experiment=experiment),
         **describe_outcome(outcome.history, status="complete"),
         **describe_cost(spec, shape, outcome.history),
-        **accuracies,
         **describe_machine(device),
         "seconds": outcome.earlier + time.perf_counter() - started,
     }
     return TrialResult(
-        trial,
+        named(trial, scores),
         describe_epochs(outcome.history, str(trial["trial_id"])),
         None if outcome.clustering is None else describe_clustering(outcome.clustering, table),
         outcome.state,
         saved_description(spec, table, start, outcome.adapter),
         None if outcome.clustering is None else torch.tensor(outcome.clustering.ids),
+        scores,
     )
 
 

@@ -41,17 +41,18 @@ def test_from_a_folder_and_a_table(here, capsys):
     assert main(["init", "photos", "--table", "photos.csv", "--minutes", "1"]) == 0
     said = capsys.readouterr().out
     assert "clinfonce sweep photos.yaml" in said
-    assert "left out of the search: serial: another value for every image" in said
+    assert "serial: an identifier" in said
     sweep = read_sweep("photos.yaml")
     assert sweep.data.name == "prepared/photos"
     table = data.load(sweep.data.name)
     for named in sweep.fixed:
         check_trial(sweep.fixed_trial(named, 1), table)
-    assert [named.name for named in sweep.fixed] == ["InfoNCE", "SupCon", "tags"]
-    assert list(sweep.search.space["clustering.attributes"].subset) == ["colour", "price"]
+    assert [named.name for named in sweep.fixed] == ["InfoNCE", "SupCon"]
+    assert sweep.search.space["clustering"].choices == "all"
     text = (here / "photos.yaml").read_text()
     assert max(map(len, text.splitlines())) <= 100
-    assert "serial: another value for every image" in text
+    assert "serial: an identifier" in text
+    assert "colour, price (3), tags" in " ".join(text.replace("#", " ").split())
     assert main(["clusterings", "photos.yaml"]) == 0
 
 
@@ -61,7 +62,7 @@ def test_from_what_is_prepared_and_from_known_data(here, capsys):
     assert main([*command, "--out", "made"]) == 0
     assert main(["init", "made", "--out", "a.yaml", "--json"]) == 0
     said = json.loads(capsys.readouterr().out.split("clinfonce information")[-1].split("\n", 1)[1])
-    assert said["attributes"] == ["colour", "price"]
+    assert said["columns"].keys() >= {"colour", "price", "tags"}
     assert read_sweep("a.yaml").data.name == "made"
     assert main(["init", "digits", "--minutes", "2"]) == 0
     assert read_sweep("digits.yaml").trial.augmentation == "digits"

@@ -1,12 +1,11 @@
-"""Which columns a first search uses, and why others are left out."""
+"""What a first search uses, and why other columns are left out."""
 
 import numpy as np
-import pytest
 
 from clinfonce.data import Column, ImageTable
 from clinfonce.setup.columns import candidates
 
-N = 40
+N = 80
 
 
 def texts(*values):
@@ -19,55 +18,30 @@ def objects(values):
     return found
 
 
-TAGS = objects([("a",) if i % 3 else ("a", "b") for i in range(N)])
-PATHS = objects([("x", "yzyyz"[i % 5], f"leaf {i}") for i in range(N)])
 COLUMNS = [
     Column("colour", "categorical", texts("red", "green", "blue")),
     Column("again", "categorical", texts("r", "g", "b")),
     Column("id", "categorical", texts(*range(N))),
     Column("same", "categorical", texts("x")),
     Column("price", "numeric", np.linspace(0, 1, N)),
-    Column("rare", "numeric", np.linspace(0, 1, N), missing=np.arange(N) > 1),
-    Column("empty", "categorical", texts("x"), missing=np.ones(N, dtype=bool)),
-    Column("shape", "boolean", np.arange(N) % 2 == 0, level="class"),
-    Column("tags", "tags", TAGS),
-    Column("place", "hierarchy", PATHS),
-    Column("each", "tags", objects([(f"t{i}",) for i in range(N)])),
+    Column("tags", "tags", objects([("a",) if i % 3 else ("a", "b") for i in range(N)])),
+    Column("place", "hierarchy", objects([("xw"[i % 4 < 2], "yz"[i % 5 > 2]) for i in range(N)])),
 ]
 
 
-@pytest.fixture
-def found():
+def test_what_is_searched_and_what_is_said_of_the_rest():
     table = ImageTable(
         "t",
-        np.zeros((N, 1, 2, 2), dtype=np.uint8),
-        np.arange(N) % 2,
+        np.random.default_rng(0).integers(0, 255, (N, 1, 2, 2)).astype(np.uint8),
+        np.arange(N) // 7 % 2,
         ("a", "b"),
-        np.array([0, 0, 1, 2] * (N // 4), dtype=np.int8),
+        np.array([0, 0, 1, 0, 2] * (N // 5), dtype=np.int8),
         {column.name: column for column in COLUMNS},
     )
-    return candidates(table)
-
-
-def test_what_is_searched(found):
-    assert found.attributes == ("colour", "price", "shape")
-    assert found.of_the_class == ("shape",)
-    assert found.bins
-
-
-def test_tags_and_hierarchies_stand_alone(found):
-    assert found.alone == {
-        "tags": {"source": "tags", "column": "tags", "by": "set"},
-        "place, level 2": {"source": "hierarchy", "column": "place", "level": 2},
-    }
-
-
-def test_why_the_others_are_left_out(found):
-    assert found.left_out == {
-        "again": "says the same as colour",
-        "id": "another value for every image",
-        "same": "one value only",
-        "rare": "95% of the images have no value",
-        "empty": "no image has a value",
-        "each": "its sets or paths leave hardly two images together, or all",
-    }
+    found = candidates(table, pretrained=False)
+    assert dict(found.columns) == {"colour": 1, "price": 3, "tags": 1, "place": 2, "k-means": 2}
+    assert found.n_parts == 9
+    said = " ".join(found.notes)
+    for words in ("again: the same as colour", "id: an identifier", "same: the same in all images"):
+        assert words in said
+    assert all("colour:" not in note for note in found.notes)

@@ -5,7 +5,7 @@ search. Everything else is what some kept row stands on.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clinfonce.errors import InputError
@@ -16,7 +16,7 @@ _BESIDE = ("fixed", "seeds", "search", "frozen")  # frozen adds a fixed trial, a
 _MORE = ("trials", "confirm")  # numbers of a search that may rise
 
 
-def differences(before: Plain, now: Plain, attributes: tuple[str, ...] = ()) -> Iterator[str]:
+def differences(before: Plain, now: Plain, attributes: Sequence[str] = ()) -> Iterator[str]:
     """What differs and is no growth, a text each.
 
     Args:
@@ -49,12 +49,12 @@ def check_growth(before: Plain, now: Plain) -> None:
         )
 
 
-def stage_of(specification: Plain, attributes: tuple[str, ...]) -> dict[str, Any] | None:
+def stage_of(specification: Plain, offered: Plain) -> dict[str, Any] | None:
     """What a later, longer search has to know of the one before it; None if there was none."""
     search = specification["search"]
     if search is None or search["sampler"] == "grid":
         return None
-    return {"until": search["trials"], "search": search, "attributes": list(attributes)}
+    return {"until": search["trials"], "search": search, **offered}
 
 
 def _lost_or_changed(before: list[Any], now: list[Any]) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _lost_or_changed(before: list[Any], now: list[Any]) -> Iterator[str]:
         yield from _unequal(named["choose"], there[named["name"]]["choose"], f"{place}.choose")
 
 
-def _of_searches(before: Plain, now: Plain | None, attributes: tuple[str, ...]) -> Iterator[str]:
+def _of_searches(before: Plain, now: Plain | None, attributes: Sequence[str]) -> Iterator[str]:
     if now is None:
         yield "search was there, is gone"
         return
@@ -85,7 +85,7 @@ def _of_searches(before: Plain, now: Plain | None, attributes: tuple[str, ...]) 
 
 
 def _of_spaces(
-    before: Plain, now: Plain, attributes: tuple[str, ...], *, is_grid: bool
+    before: Plain, now: Plain, attributes: Sequence[str], *, is_grid: bool
 ) -> Iterator[str]:
     for path in sorted(before.keys() | now.keys()):
         place = f"search.space.{path}"
@@ -97,16 +97,30 @@ def _of_spaces(
         yield f"search.space was in the order {', '.join(before)}, is in {', '.join(now)}"
 
 
-def _holds(old: Plain, new: Plain, attributes: tuple[str, ...], is_grid: bool) -> bool:
+def _holds(old: Plain, new: Plain, attributes: Sequence[str], is_grid: bool) -> bool:
     """Whether a dimension has all that it had before."""
     if old.get("when") != new.get("when"):
         return False
     if "subset" in old and "subset" in new:
         known = attributes if old["subset"] == "all" else old["subset"]
         return new["subset"] == "all" or (bool(known) and set(known) <= set(new["subset"]))
+    if old.get("choices") == "all" == new.get("choices"):
+        return _holds_parts(old, new)
     if is_grid and "choices" in old and "choices" in new:
         return all(choice in new["choices"] for choice in old["choices"])
     return bool(old == new)
+
+
+def _holds_parts(old: Plain, new: Plain) -> bool:
+    """The same of every clustering that the data offer."""
+    columns = new["columns"] is None or (
+        old["columns"] is not None and set(old["columns"]) <= set(new["columns"])
+    )
+    return (
+        columns
+        and set(old["include"]) <= set(new["include"])
+        and bool(old["largest"] <= new["largest"])
+    )
 
 
 def _unequal(before: Any, now: Any, place: str) -> Iterator[str]:

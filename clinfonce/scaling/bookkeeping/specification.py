@@ -5,7 +5,8 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -17,13 +18,9 @@ from clinfonce.scaling.bookkeeping.growth import check_growth, differences, stag
 from clinfonce.scaling.search.stage import Stage
 
 _SHOWN = 3  # differences in a message
-_OURS = (
-    "attributes",
-    "stages",
-    "kept",
-    "advised",
-    "table",
-)  # what a note has beside the specification
+_OURS = ("offered", "stages", "kept", "advised", "table")  # in a note beside the specification
+
+Offered: TypeAlias = Mapping[str, Sequence[str]]  # names of attributes and of parts
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,10 @@ class _Note:
     beside: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def attributes(self) -> tuple[str, ...]:
-        return tuple(self.beside.get("attributes") or ())
+    def offered(self) -> Offered | None:
+        """What the search was over; None where it was not noted."""
+        found: Offered | None = self.beside.get("offered")
+        return found
 
 
 def register_sweep(
@@ -57,7 +56,7 @@ def register_sweep(
     specification: Mapping[str, Any],
     *,
     fresh: bool,
-    attributes: Sequence[str] = (),
+    offered: Offered = MappingProxyType({"attributes": (), "parts": ()}),
     confirmed: Iterable[str] = (),
     table: ImageTable | None = None,
 ) -> None:
@@ -68,7 +67,7 @@ def register_sweep(
         name: of the sweep.
         specification: its canonical form.
         fresh: whatever was there before counts for nothing.
-        attributes: what `subset: all` stands for.
+        offered: names of what `subset: all` (attributes) and `choices: all` (parts) stand for.
         confirmed: trials that confirm the best of the search, as it was before.
         table: the data, by which it is known again when it has more columns.
 
@@ -76,21 +75,22 @@ def register_sweep(
         InputError: the store holds the sweep with another specification, and not `fresh`.
     """
     now = json.loads(json.dumps(specification))
+    names = {kind: list(each) for kind, each in offered.items()}
     before = None if fresh else _read(home, name)
     if before is None:
         known = {} if table is None else {"table": _described(table)}
-        _write(home, name, now, {"attributes": list(attributes), **known})
+        _write(home, name, now, {"offered": names, **known})
         return
     _check(home, name, before, now)
-    other_columns = bool(before.attributes) and before.attributes != tuple(attributes)
+    other_columns = before.offered not in (None, names)
     if before.specification == now and not other_columns:
         return
     beside = dict(before.beside)
-    stage = stage_of(before.specification, before.attributes or tuple(attributes))
+    stage = stage_of(before.specification, before.offered or names)
     if stage is not None and (other_columns or now["search"]["trials"] != stage["until"]):
         beside["stages"] = [*beside.get("stages", ()), stage]
     beside["kept"] = sorted({*beside.get("kept", ()), *confirmed})
-    _write(home, name, now, beside | {"attributes": list(attributes)})
+    _write(home, name, now, beside | {"offered": names})
 
 
 def check_sweep(
@@ -118,7 +118,12 @@ def read_growth(folder: Folder, name: str) -> Growth:
     try:
         note = json.loads(_note(folder, name).read())
         stages = tuple(
-            Stage(s["until"], SearchSpec.model_validate(s["search"]), tuple(s["attributes"]))
+            Stage(
+                s["until"],
+                SearchSpec.model_validate(s["search"]),
+                tuple(s["attributes"]),
+                tuple(s["parts"]),
+            )
             for s in note.get("stages", ())
         )
         return Growth(stages, frozenset(note.get("kept", ())), note.get("advised"))
@@ -156,7 +161,8 @@ def _described(table: ImageTable) -> dict[str, Any]:
 
 
 def _check(home: str | os.PathLike[str], name: str, before: _Note, now: Mapping[str, Any]) -> None:
-    found = list(differences(before.specification, now, before.attributes))
+    attributes = (before.offered or {}).get("attributes", ())
+    found = list(differences(before.specification, now, attributes))
     if found:
         more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         shown = "".join(f"\n  {line}" for line in found[:_SHOWN])

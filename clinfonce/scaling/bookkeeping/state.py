@@ -9,7 +9,7 @@ from optuna.storages import JournalStorage
 
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
-from clinfonce.data import TRAIN, ImageTable, attributes
+from clinfonce.data import ImageTable
 from clinfonce.errors import InputError, StorageError
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.features import FeatureCache
@@ -19,8 +19,10 @@ from clinfonce.scaling.bookkeeping.retention import BestEncoders
 from clinfonce.scaling.bookkeeping.specification import note_advised, read_growth
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
+from clinfonce.scaling.search.metric import columns_of
+from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
-from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
@@ -56,12 +58,6 @@ class Progress(Protocol):
         """A trial has ended, perhaps in an earlier run of the sweep."""
 
 
-def searched_attributes(table: ImageTable) -> tuple[str, ...]:
-    """What `subset: all` stands for: attributes of more than one value."""
-    codes = attributes(table, table.rows(TRAIN))
-    return tuple(name for name, values in codes.items() if values.min() < values.max())
-
-
 class SweepState:
     """The state of a running sweep: takes what trials report, decides, writes rows.
 
@@ -88,11 +84,14 @@ class SweepState:
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            names, stages = searched_attributes(table), self._growth.stages
-            searcher = OptunaSearcher(sweep, names, storage, self._first_points(), stages)
+            names, parts = offered(sweep, table)
+            searcher = grown_searcher(
+                sweep, names, parts, self._growth.stages, storage, self._first_points()
+            )
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
-        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
+        columns = columns_of(sweep.metric, table)
+        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle, columns)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
         self._clusterings: dict[str, Clustering | None] = {}
@@ -103,7 +102,7 @@ class SweepState:
         self._upcoming: Proposal | None = None  # the next of the plan, looked at but not started
         self.lost: dict[str, str] = {}
         self.broken: StorageError | None = None
-        self._encoders = BestEncoders(store.folder, sweep.metric, sweep.keep)
+        self._encoders = BestEncoders(store.folder, columns, sweep.keep)
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
@@ -228,7 +227,9 @@ class SweepState:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
             clustering = next(iter(report["clustering"]), None)
-            self._end(identity, "complete", report["trial"][0], clustering)
+            self._end(
+                identity, "complete", report["trial"][0], clustering, scores=report.get("scores")
+            )
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
@@ -291,6 +292,7 @@ class SweepState:
         trial: Row | None = None,
         described: Row | None = None,
         *,
+        scores: Sequence[Row] | None = None,
         error: str | None = None,
         lost: bool = False,
     ) -> None:
@@ -316,7 +318,7 @@ class SweepState:
         if lost:
             self.lost[identity] = error or ""
         else:
-            self._store.write_trial(row, describe_epochs(history, identity), described)
+            self._store.write_trial(row, describe_epochs(history, identity), described, scores)
             self._encoders.take(row)
         if status == "stopped":  # nobody resumes it; one that failed may be looked into
             checkpoint_file(self._store.folder, self.sweep.name, identity).remove()

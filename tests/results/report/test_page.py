@@ -111,6 +111,15 @@ def _row(status: str, accuracy: float | None) -> dict[str, Any]:
     return {"status": status, "test_linear_top1_5": accuracy}
 
 
+def test_clusterings_that_are_no_information_are_named(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    trial, epochs, clustering = rows()
+    store.write_trial(trial, epochs, clustering | {"name": "id", "caution": "an identifier <b>"})
+    text = page(open_results(store), tmp_path)
+    assert "Clusterings that are no information" in text
+    assert "<b>id</b>: an identifier &lt;b&gt;" in text
+
+
 def test_control_characters_are_spelled_out(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "r")
     trial, epochs, clustering = rows()

@@ -1,6 +1,13 @@
 """Trackers hold what the tables hold, read back by their own clients."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections import defaultdict
 
 import pytest
@@ -74,7 +81,49 @@ def mlflow_runs(place, sweep):
 def test_mlflow(store, runs, tmp_path, capsys, monkeypatch, form):
     pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    place = form.format(tmp_path)
+    check_mlflow(form.format(tmp_path), store, runs, capsys)
+
+
+@pytest.fixture
+def mlflow_server(tmp_path):
+    """The address of MLflow's own server."""
+    pytest.importorskip("mlflow")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    place = f"sqlite:///{tmp_path}/server.db"
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", place]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    server = subprocess.Popen(
+        [*command, "--port", str(port), "--workers", "1"], env=environment, cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    try:
+        while not answers(f"{address}/health"):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def answers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_a_server_of_mlflow(store, runs, capsys, mlflow_server):
+    check_mlflow(mlflow_server, store, runs, capsys)
+
+
+def check_mlflow(place, store, runs, capsys):
     assert f"{len(runs)} trials written" in track(store, f"mlflow={place}", capsys)
     assert f"0 trials written, {len(runs)} were" in track(store, f"mlflow={place}", capsys)
     found = list(mlflow_runs(place, "example"))

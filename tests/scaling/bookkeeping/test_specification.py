@@ -124,8 +124,10 @@ def test_more_to_search_needs_more_trials(tmp_path):
 def test_each_growth_of_a_search_is_noted_with_what_it_was_before(tmp_path):
     for trials, confirmed in ((4, []), (6, ["a"]), (9, ["b"]), (9, ["c"])):
         specification = sweep(search=searched(trials)).canonical()
-        register_sweep(tmp_path, "demo", specification, fresh=False, attributes=["loop"],
-                       confirmed=confirmed)  # fmt: skip
+        register_sweep(
+            tmp_path, "demo", specification, fresh=False, confirmed=confirmed,
+            offered={"attributes": ["loop"], "parts": ["x"]},
+        )  # fmt: skip
     growth = read_growth(Folder.at(tmp_path), "demo")
     assert [(stage.until, stage.search.n_trials) for stage in growth.stages] == [(4, 4), (6, 6)]
     assert growth.stages[0].attributes == ("loop",)
@@ -167,7 +169,13 @@ def test_a_note_that_is_damaged_is_named_and_may_be_written_anew(tmp_path, conte
 def test_a_search_over_all_columns_proposes_as_before_when_there_are_more(tmp_path):
     specification = sweep(search=searched(4, "all")).canonical()
     for attributes in (["a", "b"], ["a", "b", "c"], ["a", "b", "c"]):
-        register_sweep(tmp_path, "demo", specification, fresh=False, attributes=attributes)
+        register_sweep(
+            tmp_path,
+            "demo",
+            specification,
+            fresh=False,
+            offered={"attributes": attributes, "parts": []},
+        )
     (stage,) = read_growth(Folder.at(tmp_path), "demo").stages
     assert (stage.until, stage.attributes) == (4, ("a", "b"))
 
