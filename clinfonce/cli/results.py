@@ -1,4 +1,4 @@
-"""Commands on the result tables: query, relate, report."""
+"""Commands on the result tables: query, best, track, relate, report."""
 
 import argparse
 import json
@@ -6,13 +6,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import METRIC, add_command, open_store, print_rows, say
+from clinfonce.cli.common import (
+    METRIC,
+    add_command,
+    add_tracker,
+    open_store,
+    print_rows,
+    say,
+)
 from clinfonce.cli.streams import end_at_once, utf8_output
 from clinfonce.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
-    """Add query, relate and report."""
+    """Add query, best, track, relate and report."""
     query = add_command(commands, "query", _query, "ask the result tables in SQL")
     query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
     query.add_argument(
@@ -20,11 +27,23 @@ def add_commands(commands: Any) -> None:
     )
     query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
 
+    best = add_command(
+        commands, "best", _best, "print the best clustering as a specification to copy"
+    )
     relate = add_command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
     report = add_command(commands, "report", _report, "write the result page, one HTML file")
     report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
+    report.add_argument(
+        "--images", action="store_true",
+        help="also a map of test images and their nearest neighbours, by the best encoder",
+    )  # fmt: skip
     report.add_argument("--figures", metavar="DIR", help="also write the figures as SVG and PDF")
-    for command in (relate, report):
+    track = add_command(
+        commands, "track", _track, "write trials to MLflow, TensorBoard or Weights & Biases"
+    )
+    add_tracker(track, "--to", required=True)
+    track.add_argument("--sweep", help="only this sweep")
+    for command in (best, relate, report):
         command.add_argument("--sweep", help="only this sweep")
         command.add_argument(
             "--metric", default=METRIC,
@@ -55,6 +74,32 @@ def _query(arguments: argparse.Namespace) -> int:
     else:
         with utf8_output() as stream:
             results.write_table(rows, kind, stream)
+    return 0
+
+
+def _best(arguments: argparse.Namespace) -> int:
+    from clinfonce.results.analysis.best import best_of
+
+    found = best_of(open_store(arguments.results), sweep=arguments.sweep, metric=arguments.metric)
+    print(json.dumps(found.to_json(), indent=1) + "\n" if arguments.json else found.yaml, end="")
+    return 0
+
+
+def _track(arguments: argparse.Namespace) -> int:
+    from clinfonce.results.track import open_tracker, runs_of
+
+    store = open_store(arguments.results)
+    tracker = open_tracker(*arguments.to)
+    try:
+        written = [tracker.trial(run) for run in runs_of(store, sweep=arguments.sweep)]
+    finally:
+        tracker.close()
+    n, there = sum(written), len(written) - sum(written)
+    if arguments.json:
+        print(json.dumps({"written": n, "there_already": there, "look": tracker.where}))
+        return 0
+    say(f"{n} trials written" + (f", {there} were there already" if there else ""))
+    print(f"Look at them:  {tracker.where}")
     return 0
 
 
@@ -157,7 +202,12 @@ def _report(arguments: argparse.Namespace) -> int:
         else (store.store.folder.local or Path()) / "report.html"
     )
     choice = {"metric": arguments.metric, "sweep": arguments.sweep}
-    written = [results.report(store, out, **choice)]
+    gallery = None
+    if arguments.images:
+        from clinfonce.trial.gallery import gallery_of
+
+        gallery = gallery_of(store, sweep=arguments.sweep)
+    written = [results.report(store, out, gallery=gallery, **choice)]
     if arguments.figures:
         written += results.figure_files(store, arguments.figures, **choice)
     for path in written:

@@ -17,7 +17,7 @@ from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget_sweep, remove_checkpoints_of_stopped
-from clinfonce.scaling.bookkeeping.specification import register_sweep
+from clinfonce.scaling.bookkeeping.specification import as_noted, check_sweep, register_sweep
 from clinfonce.scaling.bookkeeping.state import Progress, SweepState
 from clinfonce.scaling.connection.session import Interruption, joins_cluster, ray_session
 from clinfonce.scaling.execution.capacity import Capacity, WorkerResources, machines
@@ -55,8 +55,10 @@ def prepare_sweep(
         RunError: another process runs the sweep that is to be forgotten.
     """
     table = data.load(sweep.data.name, sweep.data.root)
+    if not fresh:
+        table = as_noted(home, sweep.name, table)
     columns_of(sweep.metric, table)
-    offered(sweep, table)  # misspelt names in the space
+    attributes, parts = offered(sweep, table)  # it refuses misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)
@@ -66,13 +68,28 @@ def prepare_sweep(
         check_storable(settled, table, clustering, experiment=sweep.name)
         if not joins_cluster():  # it will train here
             find_device(trial)
+    check_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
     store = Store.create(home)
     reader.keep()
-    if fresh:
-        with claimed(store.folder, sweep.name):
+    with claimed(store.folder, sweep.name):
+        if fresh:
             forget_sweep(store, sweep.name)
-    register_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
+        register_sweep(
+            home,
+            sweep.name,
+            sweep.canonical(),
+            fresh=fresh,
+            offered={"attributes": attributes, "parts": [part.name for part in parts]},
+            confirmed=_confirmed(store, sweep.name),
+            table=table,
+        )
     return table, store, reader
+
+
+def _confirmed(store: Store, name: str) -> list[str]:
+    """Trials that confirm what the search of a sweep has found so far."""
+    rows = store.finished().items()
+    return [i for i, row in rows if row["sweep"] == name and row["role"] == "confirm"]
 
 
 def run_sweep(

@@ -40,6 +40,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "costs": _costs(relation),
         "findings": _findings(relation),
         "predictions": _predictions(relation),
+        "use": _use(material),
         "notes": "".join(f"<li>{escape(note)}</li>" for note in relation.notes),
         "setting": "".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
@@ -208,6 +209,19 @@ def _predictions(relation: Relation) -> str:
         "the others (mean absolute error, leaving it out)</caption><thead><tr>"
         '<th scope="col">known of it</th><th scope="col" class="number">points</th><td></td>'
         f"</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _use(material: Material) -> str:
+    """The best clustering as a specification, with a button that copies it."""
+    if material.best is None:
+        return ""
+    text = escape(material.best.yaml)
+    return (
+        '<section aria-labelledby="h-use"><div class="headline"><h2 id="h-use">Use the best</h2>'
+        '<button type="button" id="copy" hidden>Copy</button></div>'
+        "<p>As a specification: <code>clinfonce best &gt; best.yaml</code> prints it too.</p>"
+        f'<pre id="best" tabindex="0"><code>{text}</code></pre></section>'
     )
 
 

@@ -16,12 +16,13 @@ from clinfonce.features import FeatureCache
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
+from clinfonce.scaling.bookkeeping.specification import note_advised, read_growth
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
 from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
-from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
@@ -78,12 +79,15 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
+        self._growth = read_growth(store.folder, sweep.name)
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
             names, parts = offered(sweep, table)
-            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table), parts)
+            searcher = grown_searcher(
+                sweep, names, parts, self._growth.stages, storage, self._first_points()
+            )
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
         columns = columns_of(sweep.metric, table)
@@ -102,6 +106,15 @@ class SweepState:
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
+
+    def _first_points(self) -> Sequence[Mapping[str, Any]]:
+        """What a search that is seeded with advice begins with, the same after it has grown."""
+        if (noted := self._growth.advised) is not None:
+            return noted
+        points = advised_points(self.sweep, self.table)
+        if points:
+            note_advised(self._store.folder, self.sweep.name, points)
+        return points
 
     def close(self) -> None:
         """Bring the study of the search up to date."""
@@ -262,7 +275,7 @@ class SweepState:
         A search went on without a trial that was lost; with its row it proposes other trials.
         """
         rows = self._store.finished().values()
-        mine = {row["trial_id"] for row in self.plan.rows}
+        mine = {row["trial_id"] for row in self.plan.rows} | self._growth.kept
         outdated = [
             row["trial_id"]
             for row in rows
