@@ -14,9 +14,9 @@ from clinfonce.evaluation import encode
 from clinfonce.models import load_encoder
 from clinfonce.models.saved import encoder_file
 from clinfonce.results import Results
-from clinfonce.results.analysis.averages import quoted
 from clinfonce.results.analysis.best import Best, best_of
 from clinfonce.results.report.gallery import Gallery
+from clinfonce.results.sql.columns import quoted
 
 _IMAGES = 600  # on the map
 _ASKED = 12  # images whose neighbours are shown

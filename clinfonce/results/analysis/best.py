@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clinfonce.errors import InputError
-from clinfonce.results.analysis.averages import DEFAULT_METRIC, ClusteringRow, quoted
+from clinfonce.results.analysis.averages import DEFAULT_METRIC, ClusteringRow
 from clinfonce.results.analysis.relation import Relation, relate
+from clinfonce.results.sql.columns import quoted
 from clinfonce.results.sql.query import Results
-from clinfonce.results.store.schema import describe_accuracy
+from clinfonce.results.store.measures import describe_metric
 from clinfonce.text import flow, one_line
 
 _ENCODERS = "encoders"
@@ -106,7 +107,7 @@ def best_in(results: Results, relation: Relation) -> Best:
         sweep=trial["sweep"],
         trial_id=trial["trial_id"],
         clustering=row.name,
-        accuracy=f"{describe_accuracy(relation.metric)}: {100 * row.accuracy:.1f}{spread} % over "
+        accuracy=f"{describe_metric(relation.metric)}: {100 * row.accuracy:.1f}{spread} % over "
         f"{row.n_trials} trial{'s' if row.n_trials > 1 else ''}",
         bits=_bits(row),
         data=_data(results, trial),

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from clinfonce.errors import InputError
-from clinfonce.results.analysis.averages import quoted
+from clinfonce.results.sql.columns import quoted
 from clinfonce.results.sql.query import Results
 from clinfonce.results.store.schema import TABLES
 
