@@ -36,7 +36,7 @@ AXES = 256
 # Columns that stand for the label, beside the label itself.
 TARGETS = {
     "digits": ("holes", "prime"), "ucmerced": ("pavement", "trees"), "clothing": ("group",),
-    "pomological": ("family", "artist"),
+    "pomological": ("family",),
 }  # fmt: skip
 KS = (5, 10, 20, 40, 80, 160)
 TOP_KS = (2, 3, 5, 8, 12)
@@ -224,7 +224,7 @@ def train_on(table, seed, setting, store, done, options):
         row = {**result.trial, "number": number, "role": "fixed", "name": name}
         store.write_trial(row, result.epochs, result.clustering)
         accuracy, seconds = row["test_linear_top1_5"], row["seconds"]
-        print(f"{table.name} {setting} {name}: {accuracy:.1%}, {seconds:.1f} s", flush=True)
+        print(table.name, setting, name, accuracy, f"{seconds:.1f} s", flush=True)
 
 
 EXPORTED = (
