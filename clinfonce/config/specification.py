@@ -38,6 +38,11 @@ class EvaluationSpec(Spec):
     draws: Few = 20  # few-label draws that are averaged
     # Columns by whose values the test images are grouped: the worst group, and the mean over them.
     groups: Names = ()
+    # Columns that no clustering may be made of: what of them can be read from the features is
+    # measured, `held_out`.
+    held_out: Names = ()
+    # Whether features are measured without labels; absent: where there is no target.
+    label_free: bool | None = None
     balanced: bool = False  # every class weighs the same in the probes with all labels
 
 
@@ -158,7 +163,7 @@ _LATER: dict[str, frozenset[str]] = {
     ),
     "clustering": frozenset({"parts"}),
     "optimizer": frozenset({"head_learning_rate"}),
-    "evaluation": frozenset({"groups", "balanced"}),
+    "evaluation": frozenset({"groups", "balanced", "held_out", "label_free"}),
 }
 
 

@@ -33,6 +33,7 @@ from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
 from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
+from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
@@ -57,8 +58,14 @@ def prepare_sweep(
     table = data.load(sweep.data.name, sweep.data.root)
     if not fresh:
         table = as_noted(home, sweep.name, table)
-    columns_of(sweep.metric, table)
-    attributes, parts = offered(sweep, table)  # it refuses misspelt names in the space
+    columns_of(sweep, table)
+    if sweep.scheduler.name != "none" and table.labels is None:
+        raise InputError(
+            f"scheduler {sweep.scheduler.name} stops trials by the accuracy of labels, which data "
+            f"set {table.name} has not: use none"
+        )
+    seen = without_held_out(sweep.trial.evaluation, table)
+    attributes, parts = offered(sweep, seen)  # it refuses misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)

@@ -72,7 +72,7 @@ class Best:
     @property
     def line(self) -> str:
         """In words."""
-        text = f"{self.target}: {self.name} is best, {100 * self.value:.1f} %"
+        text = f"{self.target}: validation chooses {self.name}, {100 * self.value:.1f} %"
         if self.rival is None or self.gain.estimate is None:
             return f"{text}, with nothing to compare"
         gain = 100 * self.gain.estimate

@@ -20,7 +20,9 @@ class Shown(Protocol):
     def start(self, total: int) -> None:
         """The sweep begins."""
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
         """A running trial has a new validation accuracy."""
 
     def trial(self, row: Row, *, earlier: bool) -> None:
@@ -51,10 +53,12 @@ class Live:
         """The sweep begins."""
         self._shown.start(total)
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
         """A running trial has a new validation accuracy."""
         self._shown.epoch(trial_id, name, epoch, epochs, accuracy)
-        values = {"val_knn": accuracy}
+        values = {} if accuracy is None else {"val_knn": accuracy}
         self._try(lambda: self._tracker.epoch(trial_id, self._sweep, name, epoch, values))
 
     def trial(self, row: Row, *, earlier: bool) -> None:

@@ -26,6 +26,7 @@ from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
+from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
     Row,
@@ -51,8 +52,10 @@ class Progress(Protocol):
     def start(self, total: int) -> None:
         """The sweep begins."""
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """A running trial has a new validation accuracy."""
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
+        """A running trial has a new validation accuracy; None where the data have no labels."""
 
     def trial(self, row: Row, *, earlier: bool) -> None:
         """A trial has ended, perhaps in an earlier run of the sweep."""
@@ -84,13 +87,13 @@ class SweepState:
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            names, parts = offered(sweep, table)
+            names, parts = offered(sweep, without_held_out(sweep.trial.evaluation, table))
             searcher = grown_searcher(
                 sweep, names, parts, self._growth.stages, storage, self._first_points()
             )
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
-        columns = columns_of(sweep.metric, table)
+        columns = columns_of(sweep, table)
         self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle, columns)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
@@ -233,8 +236,9 @@ class SweepState:
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
-            self._progress.epoch(identity, name, epoch, epochs, report["val_knn"])
-            if self.plan.should_stop(identity, epoch, report["val_knn"]):
+            accuracy = report["val_knn"]  # None where the data have no labels
+            self._progress.epoch(identity, name, epoch, epochs, accuracy)
+            if accuracy is not None and self.plan.should_stop(identity, epoch, accuracy):
                 self._end(identity, "stopped")
                 return True
         return False

@@ -72,7 +72,7 @@ def test_each_target_has_its_best(targets: Targets) -> None:
     assert best["tags"].metric == "tags:test_linear_map_all"
     assert best["kind"].is_beyond_doubt
     assert "beyond doubt" in best["kind"].line
-    assert "colour is best" in best["kind"].line
+    assert "validation chooses colour" in best["kind"].line
 
 
 def test_the_gain_is_paired_by_seed(targets: Targets) -> None:
