@@ -87,7 +87,7 @@ def test_values_are_few_texts():
     rows = np.arange(40)
     number = Column("n", "numeric", np.arange(40.0), missing=rows == 3)
     found = _texts_of(number, rows)
-    assert (found[0], found[3], found[39]) == ("0 to 9.75", "unknown", "29.5 to 39")
+    assert (found[0], found[3], found[39]) == ("0 to 10.5", "unknown", "29.5 to 39")
     many = Column("m", "categorical", np.array([f"v{max(0, i - 20)}" for i in rows]))
     texts = _texts_of(many, rows)
     assert texts[0] == "v0"
