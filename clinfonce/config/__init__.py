@@ -26,10 +26,12 @@ from clinfonce.config.reading import (
     read_sweep_or_experiment,
 )
 from clinfonce.config.search import SchedulerSpec, SearchSpec
+from clinfonce.config.similarity import ColumnSpec, SimilaritySpec, SuppressSpec
 from clinfonce.config.space import (
     Choices,
     Dimension,
     Range,
+    Roles,
     Space,
     Subset,
     grid,
@@ -45,6 +47,7 @@ from clinfonce.config.specification import (
     trial_id,
 )
 from clinfonce.config.sweep import DataSpec, ExperimentSpec, NamedTrial, ResourceSpec, SweepSpec
+from clinfonce.config.terms import TermSpec
 
 __all__ = [
     "EMBEDDINGS",
@@ -55,6 +58,7 @@ __all__ = [
     "AugmentationSpec",
     "Choices",
     "ClusteringSpec",
+    "ColumnSpec",
     "DataSpec",
     "Dimension",
     "EncoderSpec",
@@ -70,12 +74,16 @@ __all__ = [
     "Range",
     "RayClusterSpec",
     "ResourceSpec",
+    "Roles",
     "SamplerSpec",
     "SchedulerSpec",
     "SearchSpec",
+    "SimilaritySpec",
     "Space",
     "Subset",
+    "SuppressSpec",
     "SweepSpec",
+    "TermSpec",
     "TrialSpec",
     "canonical",
     "change_trial",

@@ -10,8 +10,8 @@ from typing import Any
 import ray
 
 from clinfonce import data
-from clinfonce.config import Fleet, SweepSpec, TrialSpec, read_fleet
-from clinfonce.data import ImageTable
+from clinfonce.config import Fleet, SweepSpec, TrialSpec, points_to_try, read_fleet
+from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError, RunError, unknown_name
 from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
@@ -32,6 +32,7 @@ from clinfonce.scaling.execution.tune_loop import run_with_tune
 from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
+from clinfonce.trial.columns import resolve
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
@@ -64,6 +65,7 @@ def prepare_sweep(
         check_storable(settled, table, clustering, experiment=sweep.name)
         if not joins_cluster():  # it will train here
             find_device(trial)
+    _check_searched_columns(sweep, table)
     store = Store.create(home)
     reader.keep()
     if fresh:
@@ -194,6 +196,16 @@ def _other_work(niceness: int) -> str | None:
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:
     """A trial of each kind that the sweep runs whatever its search proposes."""
     return [sweep.fixed_trial(named, sweep.seeds[0]) for named in sweep.fixed] or [sweep.trial]
+
+
+def _check_searched_columns(sweep: SweepSpec, table: ImageTable) -> None:
+    """Refuse columns of a searched similarity that the data do not have, or not so."""
+    if sweep.search is None:
+        return
+    point = next(points_to_try(sweep.search.space))
+    searched = sweep.searched_trial(point, sweep.search.seed)
+    if searched.similarity is not None and not isinstance(searched.similarity.columns, str):
+        resolve(searched.similarity, table, table.rows(TRAIN))
 
 
 def _check_metric(sweep: SweepSpec) -> None:

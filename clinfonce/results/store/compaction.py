@@ -66,7 +66,7 @@ def compact(folder: Folder, *, everything: bool) -> None:
     for table in TABLES:
         files = listing(folder, table)
         _delete(folder, table, files.replaced)
-        single = files.single & ended if table == "epochs" else files.single
+        single = files.single & ended if table in ("epochs", "factors") else files.single
         all_of_them = everything or len(files.compacted) >= _MOST_COMPACTED
         # A key must not end up in two compacted files.
         old = tuple(c for c in files.compacted if all_of_them or c.keys & single)

@@ -1,6 +1,7 @@
 """docs/results.md, written from the schema so that it cannot fall behind."""
 
-from clinfonce.results.store.schema import SCHEMA_VERSION, TABLES, Column
+from clinfonce.results.store.column import Column
+from clinfonce.results.store.schema import SCHEMA_VERSION, TABLES
 
 _HEAD = f"""# Result tables
 
@@ -10,6 +11,8 @@ A result store is a folder of Parquet files (schema version {SCHEMA_VERSION}). R
 - `trials`: one row a trial, joined to `clusterings` by `clustering_id`
 - `epochs`: one row an epoch, joined to `trials` by `trial_id`
 - `clusterings`: one row a clustering
+- `factors`: one row a complete trial, factor (a target or a column), stage (before or after
+  training) and measure: how well it can be read from the features; joined to `trials` by `trial_id`
 
 Views: `counted` (the trials without those of role choose; all that follows, `clinfonce relate` and
 the report count these alone), `best` (the best complete trial of each sweep by validation),

@@ -150,6 +150,7 @@ def _damaged(file: RowFile, why: str) -> StorageError:
     what_to_do = {
         "trials": "remove it, and the same sweep runs the trial again",
         "epochs": "remove it and that of its trial, and the same sweep runs the trial again",
+        "factors": "remove it: what it says is missing then",
         "clusterings": "remove it and run its sweep with --fresh",
     }
     return StorageError(f"{place} is damaged: {why}. Restore it, or {what_to_do[file.table]}")

@@ -1,13 +1,15 @@
-"""The three result tables: every column with its type, unit, source and meaning.
+"""The result tables: every column with its type, unit, source and meaning.
 
 This one place is what the store writes, what the query reads and what docs/results.md says.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+
+from clinfonce.results.store.column import Column
+from clinfonce.results.store.factor_columns import FACTORS
 
 SCHEMA_VERSION = 1
 
@@ -20,29 +22,6 @@ ROLES = ("choose", "fixed", "search", "confirm", "single")
 STATUSES = ("complete", "stopped", "failed")
 
 _TIMESTAMP = pa.timestamp("ms", tz="UTC")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a result table.
-
-    Attributes:
-        name: Its name in Parquet and SQL.
-        type: Its Arrow type.
-        description: What a value means, and when it is null.
-        unit: The unit, empty where there is none.
-        source: The part of the program that the value comes from.
-        required: Whether null is refused.
-        measured: Whether it varies between repetitions of the same trial: times, memory, machine.
-    """
-
-    name: str
-    type: Any
-    description: str
-    unit: str = ""
-    source: str = ""
-    required: bool = False
-    measured: bool = False
 
 
 def accuracy_column(split: str, probe: str, top: int, labels: str, *, std: bool = False) -> str:
@@ -144,7 +123,7 @@ _TRIAL_SETUP = (
     Column(
         "source",
         pa.string(),
-        "Where the clustering comes from: instances, labels, attributes, kmeans, column, …",
+        "What attracts: instances, labels, attributes, kmeans, column, …; similarity, terms",
         source=_SPECIFICATION,
     ),
     Column(
@@ -322,6 +301,11 @@ def _bits(name: str, description: str) -> Column:
     return Column(name, pa.float64(), words, "bits", _INFORMATION)
 
 
+def _share(name: str, description: str) -> Column:
+    words = f"{description}; null where the data have no labels"
+    return Column(name, pa.float64(), words, "share, 0–1", _INFORMATION)
+
+
 _CLUSTERINGS = (
     Column(
         "clustering_id",
@@ -369,6 +353,20 @@ _CLUSTERINGS = (
         "1 = same partition, 0 = chance",
         _INFORMATION,
     ),
+    _bits(
+        "i_pairs",
+        "I(T_i;T_j), what one label of a positive pair tells of the other, over the pairs of "
+        "different images that the objective draws; of clusters and of weights",
+    ),
+    _bits("i_pairs_chance", "The same when the labels are shuffled"),
+    _share("pairs_equal", "Positive pairs whose labels are equal"),
+    _share("pairs_equal_chance", "The same when the labels are shuffled"),
+    _bits(
+        "i_zt_given_c",
+        "I(Z;T|C), what a clustering says of the labels within the suppressed columns; null "
+        "where it is not contrasted within any",
+    ),
+    _bits("i_zt_given_c_chance", "The same when the labels are shuffled within those columns"),
     Column(
         "visible_bits",
         pa.float64(),
@@ -383,13 +381,14 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "trials": _TRIAL_SETUP + _ACCURACIES + _TRIAL_END,
     "epochs": _EPOCHS,
     "clusterings": _CLUSTERINGS,
+    "factors": FACTORS,
 }
 
 MEASURED = frozenset(c.name for columns in TABLES.values() for c in columns if c.measured)
 
 
 def arrow_schema(table: str) -> Any:
-    """The Arrow schema of ``trials``, ``epochs`` or ``clusterings``; no field is "not null".
+    """The Arrow schema of a table; no field is "not null".
 
     Required columns are checked on writing. The fields stay nullable so that a store of an older
     version, which lacks a later column, reads as nulls.

@@ -4,6 +4,7 @@
       store.json                       what this folder is
       clusterings/<clustering_id>.parquet
       epochs/<trial_id>.parquet
+      factors/<trial_id>.parquet
       trials/<trial_id>.parquet        written last: it says that the trial is done
 
 Many processes and machines may write at once, since no two write the same file. A trial that was
@@ -92,13 +93,21 @@ class Store:
         _check_marker(folder.read(_MARKER), os.fspath(path))
         return cls(folder)
 
-    def write_trial(self, trial: Row, epochs: Sequence[Row], clustering: Row | None) -> None:
+    def write_trial(
+        self,
+        trial: Row,
+        epochs: Sequence[Row],
+        clustering: Row | None,
+        *,
+        factors: Sequence[Row] = (),
+    ) -> None:
         """Write a finished trial: complete, stopped or failed.
 
         Args:
             trial: the row of `trials`; absent keys are null.
             epochs: the rows of `epochs`.
             clustering: the row of `clusterings`; None where the trial never had one.
+            factors: the rows of `factors`, perhaps without their trial.
 
         Raises:
             ValueError: unknown or missing column, key that is no file name, stranger's epochs.
@@ -107,7 +116,11 @@ class Store:
         trial_id = check_key("trial_id", trial["trial_id"])
         if strangers := {e["trial_id"] for e in epochs} - {trial_id}:
             raise ValueError(f"epochs of {sorted(strangers)} given with trial {trial_id}")
-        tables = {"epochs": to_table("epochs", epochs), "trials": to_table("trials", [trial])}
+        tables = {"epochs": to_table("epochs", epochs)}
+        if factors:
+            rows = [{**factor, "trial_id": trial_id} for factor in factors]
+            tables["factors"] = to_table("factors", rows)
+        tables["trials"] = to_table("trials", [trial])
         self.check_there()
         with shared(self.folder):
             if clustering is not None:
@@ -187,7 +200,7 @@ class Store:
         """Remove trials and their epochs, so that they run again; unknown ones are passed over."""
         keys = {check_key("trial_id", trial_id) for trial_id in trial_ids}
         with exclusive(self.folder, wait=True):
-            for table in ("trials", "epochs"):  # trials first: no done trial lacks its epochs
+            for table in ("trials", "factors", "epochs"):  # trials first: no done one lacks any
                 drop(self.folder, table, keys)
 
     def _compact(self, *, everything: bool, wait: bool) -> None:

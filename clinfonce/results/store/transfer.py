@@ -23,13 +23,17 @@ def take_sweep(target: Store, source: Store, sweep: str) -> None:
     epochs: dict[str, list[dict[str, Any]]] = {key: [] for key in new}
     for row in _rows(source, "epochs", "trial_id", list(new)):
         epochs[row["trial_id"]].append(row)
+    factors: dict[str, list[dict[str, Any]]] = {key: [] for key in new}
+    for row in _rows(source, "factors", "trial_id", list(new)):
+        factors[row["trial_id"]].append(row)
     needed = {row["clustering_id"] for row in new.values()} - {None}
     clusterings = {
         row["clustering_id"]: row
         for row in _rows(source, "clusterings", "clustering_id", list(needed))
     }
     for key, row in new.items():
-        target.write_trial(row, epochs[key], clusterings.get(row["clustering_id"]))
+        clustering = clusterings.get(row["clustering_id"])
+        target.write_trial(row, epochs[key], clustering, factors=factors[key])
 
 
 def _trials(store: Store, sweep: str) -> dict[str, dict[str, Any]]:

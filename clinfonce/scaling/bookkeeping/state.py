@@ -1,7 +1,7 @@
 """The state of a running sweep: takes what trials report, decides, writes rows."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -23,6 +23,7 @@ from clinfonce.scaling.search.searcher import OptunaSearcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
+from clinfonce.trial.columns import usable_columns
 from clinfonce.trial.rows import (
     FROZEN,
     Row,
@@ -82,7 +83,9 @@ class SweepState:
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table))
+            columns = tuple(usable_columns(table, table.rows(TRAIN)))
+            advised = advised_points(sweep, table)
+            searcher = OptunaSearcher(sweep, names, storage, advised, columns)
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
         self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
@@ -175,6 +178,8 @@ class SweepState:
         clustering = self._clustering(spec)
         if not proposal.name or clustering is None or spec.clustering.alternates:
             return
+        if not clustering.is_partition:
+            return
         report = clustering.report(
             batch_size=spec.sampler.batch_size, images_per_cluster=spec.sampler.images_per_cluster
         )
@@ -212,7 +217,8 @@ class SweepState:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
             clustering = next(iter(report["clustering"]), None)
-            self._end(identity, "complete", report["trial"][0], clustering)
+            trial, factors = report["trial"][0], report.get("factors", ())
+            self._end(identity, "complete", trial, clustering, factors=factors)
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
@@ -275,6 +281,7 @@ class SweepState:
         trial: Row | None = None,
         described: Row | None = None,
         *,
+        factors: Sequence[Row] = (),
         error: str | None = None,
         lost: bool = False,
     ) -> None:
@@ -300,7 +307,9 @@ class SweepState:
         if lost:
             self.lost[identity] = error or ""
         else:
-            self._store.write_trial(row, describe_epochs(history, identity), described)
+            self._store.write_trial(
+                row, describe_epochs(history, identity), described, factors=factors
+            )
             self._encoders.take(row)
         if status == "stopped":  # nobody resumes it; one that failed may be looked into
             checkpoint_file(self._store.folder, self.sweep.name, identity).remove()
@@ -313,7 +322,9 @@ class SweepState:
             device = torch.device("cpu")  # the driver's machine may have no other
             self._visibility[key] = visibility_of(spec, self.table, self.start, device)
         seen = self._visibility[key]
-        return None if seen is None else seen.bits(torch.tensor(clustering.ids))
+        if seen is None or not clustering.is_partition:
+            return None
+        return seen.bits(torch.tensor(clustering.ids))
 
     def _cost(self, spec: TrialSpec, history: list[Epoch]) -> Row:
         return describe_cost(spec, input_shape(spec, self.table, self.start), history)

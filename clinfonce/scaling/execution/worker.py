@@ -148,7 +148,12 @@ def _run(
         checkpoint.remove()
     # In lists, which Ray Tune does not flatten.
     clustering = [] if result.clustering is None else [result.clustering]
-    return {"epochs": [], "trial": [result.trial], "clustering": clustering}
+    return {
+        "epochs": [],
+        "trial": [result.trial],
+        "clustering": clustering,
+        "factors": result.factors,
+    }
 
 
 def _free_device_memory() -> None:

@@ -8,10 +8,20 @@ import optuna
 import torch
 from ray.tune.search.optuna import OptunaSearch
 
-from clinfonce.config import Choices, Dimension, Range, SearchSpec, Subset, SweepSpec, grid, walk
+from clinfonce.config import (
+    Choices,
+    Dimension,
+    Range,
+    Roles,
+    SearchSpec,
+    Subset,
+    SweepSpec,
+    grid,
+    walk,
+)
 from clinfonce.config.space import as_category
 
-_IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out
+_IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out, or has a role
 
 
 class OptunaSearcher:
@@ -22,6 +32,7 @@ class OptunaSearcher:
         attributes: what `subset: all` stands for.
         storage: where the study is kept; None: in memory.
         first: points to begin with; fields that they leave out are drawn.
+        columns: what `columns: all` of roles stands for.
     """
 
     def __init__(
@@ -30,9 +41,11 @@ class OptunaSearcher:
         attributes: tuple[str, ...],
         storage: optuna.storages.BaseStorage | None = None,
         first: Sequence[Mapping[str, Any]] = (),
+        columns: tuple[str, ...] = (),
     ) -> None:
         assert sweep.search is not None
         self._space, self._attributes = sweep.search.space, attributes
+        self._columns = columns
         self._point: dict[str, Any] = {}
         two = sweep.search.sampler == "nsga2"
         self._metrics = [sweep.metric, "cost"] if two else [sweep.metric]
@@ -85,6 +98,12 @@ class OptunaSearcher:
                 return named[trial.suggest_categorical(path, list(named))]
             case Subset():
                 return self._suggest_subset(trial, path, self._elements(dimension))
+            case Roles():
+                roles = list(dimension.choices)
+                return {
+                    name: trial.suggest_categorical(path + _IN_OR_OUT + name, roles)
+                    for name in self._columns_of(dimension)
+                }
             case Range() if dimension.is_whole:
                 return trial.suggest_int(
                     path,
@@ -113,6 +132,9 @@ class OptunaSearcher:
     def _elements(self, subset: Subset) -> tuple[str, ...]:
         return self._attributes if subset.subset == "all" else subset.subset
 
+    def _columns_of(self, roles: Roles) -> tuple[str, ...]:
+        return self._columns if roles.columns == "all" else roles.columns
+
     def _listed(
         self, search: SearchSpec, first: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
@@ -130,6 +152,8 @@ class OptunaSearcher:
                         parameters[path + _IN_OR_OUT + element] = element in value
                 case Choices():
                     parameters[path] = as_category(value)
+                case Roles():
+                    parameters |= {path + _IN_OR_OUT + name: role for name, role in value.items()}
                 case _:
                     parameters[path] = value
         return parameters

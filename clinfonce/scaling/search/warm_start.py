@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clinfonce.advice import advise
-from clinfonce.config import Choices, ClusteringSpec, Dimension, Range, Subset, SweepSpec
+from clinfonce.config import Choices, ClusteringSpec, Dimension, Range, Roles, Subset, SweepSpec
 from clinfonce.data import ImageTable
 
 _SHARE = 4  # one in so many configurations comes from advice
@@ -66,3 +66,5 @@ def _holds(dimension: Dimension, value: Any) -> bool:
             return bool(low <= value <= high)
         case Subset(subset=elements):
             return elements == "all" or set(value) <= set(elements)
+        case Roles():  # of a similarity, not of a clustering
+            return False
