@@ -50,8 +50,9 @@ WITHIN = {
     "results": ("store", "sql", "analysis", "plot", "report", "track"),
     "scaling": ("limits", "ray_private", "search", "connection", "bookkeeping", "execution",
                 "cluster", "sweep"),
-    "trial": ("clusterings", "parts", "rows", "start", "encoding", "targets", "label_free",
-              "probing", "run", "storable", "single", "preview", "views", "embedding", "gallery"),
+    "trial": ("clusterings", "columns", "attraction", "parts", "rows", "start", "encoding",
+              "targets", "label_free", "probing", "factors", "run", "storable", "single",
+              "preview", "views", "embedding", "gallery"),
     "setup": ("columns", "budget", "rehearsal", "first", "writing", "begin"),
 }  # fmt: skip
 # … and only these rooms import these packages.

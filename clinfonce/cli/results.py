@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +110,26 @@ def _relate(arguments: argparse.Namespace) -> int:
 
     store = open_store(arguments.results)
     relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
+    choice = {"metric": arguments.metric, "sweep": arguments.sweep}
+    roles = results.column_roles(store, **choice)
+    factors = results.factors_of(store, **choice)
     if arguments.json:
-        print(json.dumps(relation.to_json(), indent=1))
+        more = {"roles": list(map(asdict, roles)), "factors": list(map(asdict, factors))}
+        print(json.dumps({**relation.to_json(), **more}, indent=1))
         return 0
     say(relation.answer)
     print_rows(
-        ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
+        [
+            "clustering",
+            "objective",
+            "K",
+            "I(Z;T)",
+            "chance",
+            "H(Z|T)",
+            "I of pairs",
+            "trials",
+            relation.metric,
+        ],
         [_relation_row(row) for row in relation.rows if row.accuracy is not None],
     )
     if relation.against_frozen:
@@ -126,13 +142,22 @@ def _relate(arguments: argparse.Namespace) -> int:
                 for each in relation.against_frozen
             ],
         )  # fmt: skip
+    _show_relation(relation, results.QUANTITIES)
     _say_targets(relation.targets)
+    _show_roles(roles)
+    _show_factors(factors)
+    for note in relation.notes:
+        say(f"- {note}")
+    return 0
+
+
+def _show_relation(relation: Any, quantities: Mapping[str, str]) -> None:
     if relation.correlations:
         say(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
         print_rows(
             ["quantity", "rho", "95 % interval", "without the end points"],
             [
-                [results.QUANTITIES[c.quantity], c.rho.estimate, _interval(c.rho), c.rho_inside]
+                [quantities[c.quantity], c.rho.estimate, _interval(c.rho), c.rho_inside]
                 for c in relation.correlations
             ],
         )
@@ -140,7 +165,7 @@ def _relate(arguments: argparse.Namespace) -> int:
         say("\nRegression on both, points of accuracy for one standard deviation more:")
         print_rows(
             ["quantity", "points", "95 % interval", "explains of what the other leaves"],
-            [_effect_row(results.QUANTITIES[e.quantity], e) for e in relation.effects],
+            [_effect_row(quantities[e.quantity], e) for e in relation.effects],
         )
     if relation.predictions:
         say("\nError of the predicted accuracy of a clustering left out, in points:")
@@ -148,9 +173,44 @@ def _relate(arguments: argparse.Namespace) -> int:
             ["known of it", "mean error"],
             [[p.known, "" if p.error is None else 100 * p.error] for p in relation.predictions],
         )
-    for note in relation.notes:
-        say(f"- {note}")
-    return 0
+
+
+def _show_roles(roles: Sequence[Any]) -> None:
+    if not roles:
+        return
+    say(f"\nRoles of the columns by {roles[0].n} searched trials, points of validation accuracy:")
+    print_rows(
+        ["column", "role", "over the next", "95 % interval", "importance", "in the best"],
+        [
+            [
+                row.column, row.role if row.certain else f"{row.role}?", _points(row.gain.estimate),
+                _points_interval(row.gain),
+                "" if row.importance.estimate is None else f"{row.importance.estimate:.0%}",
+                row.best,
+            ]
+            for row in roles
+        ],
+    )  # fmt: skip
+
+
+def _show_factors(factors: Sequence[Any]) -> None:
+    if not factors:
+        return
+    say("\nBits that a probe reads from the features, before and after training:")
+    print_rows(
+        ["factor", "role", "before", "after", "all there is"],
+        [[f.name, f.role, f.before, f.after, f.most] for f in factors],
+    )
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:+.1f}"
+
+
+def _points_interval(interval: Any) -> str:
+    if interval.low is None:
+        return ""
+    return f"{_points(interval.low)} to {_points(interval.high)}"
 
 
 def _say_targets(targets: Any) -> None:
@@ -180,7 +240,7 @@ def _say_targets(targets: Any) -> None:
 
 def _relation_row(row: Any) -> list[Any]:
     known = [row.name, row.objective, row.n_clusters, row.i_zt, row.i_zt_chance, row.h_z_given_t]
-    return [*known, row.n_trials, _percent(row.accuracy, row.spread)]
+    return [*known, row.i_pairs, row.n_trials, _percent(row.accuracy, row.spread)]
 
 
 def _effect_row(name: str, effect: Any) -> list[Any]:

@@ -14,12 +14,14 @@ from clinfonce.clusterings.labels import from_labels
 from clinfonce.clusterings.rebuild import rebuild
 from clinfonce.clusterings.report import ClusteringReport
 from clinfonce.clusterings.selected import from_selected_attributes, select_by_excess
+from clinfonce.clusterings.soft import SoftClustering
 from clinfonce.clusterings.synthetic import synthetic
 from clinfonce.clusterings.tags import from_tags, tag_vectors
 
 __all__ = [
     "Clustering",
     "ClusteringReport",
+    "SoftClustering",
     "from_attributes",
     "from_column",
     "from_crossing",

@@ -28,11 +28,13 @@ from clinfonce.config.reading import (
     specification_text,
 )
 from clinfonce.config.search import SchedulerSpec, SearchSpec
+from clinfonce.config.similarity import ColumnSpec, SimilaritySpec, SuppressSpec
 from clinfonce.config.space import (
     Choices,
     Clusterings,
     Dimension,
     Range,
+    Roles,
     Space,
     Subset,
     grid,
@@ -48,6 +50,7 @@ from clinfonce.config.specification import (
     trial_id,
 )
 from clinfonce.config.sweep import DataSpec, ExperimentSpec, NamedTrial, ResourceSpec, SweepSpec
+from clinfonce.config.terms import TermSpec
 
 __all__ = [
     "EMBEDDINGS",
@@ -59,6 +62,7 @@ __all__ = [
     "Choices",
     "ClusteringSpec",
     "Clusterings",
+    "ColumnSpec",
     "DataSpec",
     "Dimension",
     "EncoderSpec",
@@ -74,12 +78,16 @@ __all__ = [
     "Range",
     "RayClusterSpec",
     "ResourceSpec",
+    "Roles",
     "SamplerSpec",
     "SchedulerSpec",
     "SearchSpec",
+    "SimilaritySpec",
     "Space",
     "Subset",
+    "SuppressSpec",
     "SweepSpec",
+    "TermSpec",
     "TrialSpec",
     "canonical",
     "change_trial",

@@ -167,7 +167,10 @@ def _unknown_field(name: str, known: Sequence[str]) -> str:
 
 
 _UNION_TAGS = frozenset(
-    {"choices", "range", "subset", "int", "constrained-int", "float", "literal['all']"}
+    {
+        *("choices", "range", "subset", "roles", "int", "constrained-int", "float"),
+        *("literal['all']", "all columns", "named columns"),
+    }
 )
 
 
@@ -191,15 +194,20 @@ def _rule(error: Mapping[str, Any]) -> str:
 def _fields(spec: type[BaseModel], place: Sequence[str | int]) -> list[str]:
     """The fields of the model that a place leads to."""
     for part in place:
-        info = spec.model_fields.get(str(part))
-        inner = getattr(info, "annotation", None)
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            candidates = [a for a in getattr(inner, "__args__", ()) if isinstance(a, type)]
-            inner = next((a for a in candidates if issubclass(a, BaseModel)), None)
-        if inner is None:
+        if (info := spec.model_fields.get(str(part))) is None:
+            continue  # the key or the number of one of several
+        if (inner := _model_in(info.annotation)) is None:
             return []
         spec = inner
     return list(spec.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(part) for part in getattr(annotation, "__args__", ()))
+    return next((model for model in found if model is not None), None)
 
 
 def _hint(value: Any) -> str:

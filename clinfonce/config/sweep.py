@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from clinfonce.config.base import Amount, Count, Line, PlacedError, Seed, Spec
 from clinfonce.config.encoder import EMBEDDINGS, RANDOM
 from clinfonce.config.search import SchedulerSpec, SearchSpec
-from clinfonce.config.space import Clusterings, Subset, points_to_try
+from clinfonce.config.similarity import with_roles
+from clinfonce.config.space import ROLES, Clusterings, Subset, points_to_try
 from clinfonce.config.specification import TrialSpec, changed_values, set_field
 
 # Of grids that fixed trials choose from, of a space that are tried for faults.
@@ -283,7 +284,10 @@ class SweepSpec(ExperimentSpec):
     ) -> TrialSpec:
         values = changed_values(self.trial, changes)
         for path, value in point.items():
-            set_field(values, path, value)
+            if path == ROLES:
+                values["similarity"] = with_roles(values.get("similarity"), value)
+            else:
+                set_field(values, path, value)
         return TrialSpec.model_validate({**values, "seed": seed})
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import ray
 
 from clinfonce import data
-from clinfonce.config import Fleet, SweepSpec, TrialSpec, read_fleet
-from clinfonce.data import ImageTable
+from clinfonce.config import Fleet, SweepSpec, TrialSpec, points_to_try, read_fleet
+from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError, RunError
 from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
@@ -33,6 +33,7 @@ from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
 from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
+from clinfonce.trial.columns import resolve
 from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
@@ -76,6 +77,7 @@ def prepare_sweep(
         if not joins_cluster():  # it will train here
             find_device(trial)
     check_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
+    _check_searched_columns(sweep, seen)
     store = Store.create(home)
     reader.keep()
     with claimed(store.folder, sweep.name):
@@ -220,6 +222,16 @@ def _other_work(niceness: int) -> str | None:
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:
     """A trial of each kind that the sweep runs whatever its search proposes."""
     return [sweep.fixed_trial(named, sweep.seeds[0]) for named in sweep.fixed] or [sweep.trial]
+
+
+def _check_searched_columns(sweep: SweepSpec, table: ImageTable) -> None:
+    """Refuse columns of a searched similarity that the data do not have, or not so."""
+    if sweep.search is None:
+        return
+    point = next(points_to_try(sweep.search.space))
+    searched = sweep.searched_trial(point, sweep.search.seed)
+    if searched.similarity is not None and not isinstance(searched.similarity.columns, str):
+        resolve(searched.similarity, table, table.rows(TRAIN))
 
 
 def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> WorkerResources:

@@ -16,7 +16,7 @@ from clinfonce.config import (
     read_sweep_or_experiment,
 )
 from clinfonce.data import TRAIN
-from clinfonce.trial.clusterings import build_clustering
+from clinfonce.trial.attraction import build_attraction
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def preview(specification: str | Path, settings: Sequence[str] = ()) -> list[Pre
     labels = None if table.labels is None else table.labels[table.rows(TRAIN)]
     found = []
     for name, trial in trials:
-        clustering, sampler = build_clustering(trial.clustering, table), trial.sampler
+        clustering, sampler = build_attraction(trial, table).clustering, trial.sampler
         report = clustering.report(
-            labels,
+            labels if clustering.is_partition else None,
             batch_size=sampler.batch_size,
             images_per_cluster=sampler.images_per_cluster,
         )

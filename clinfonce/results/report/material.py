@@ -7,9 +7,11 @@ from typing import Any
 from clinfonce.errors import InputError
 from clinfonce.results.analysis.best import Best, best_in
 from clinfonce.results.analysis.curves import Curve, Dot, curves_of, dots_of, of_sweep
+from clinfonce.results.analysis.factors import Factor, factors_of
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import Relation, relate
+from clinfonce.results.analysis.roles import ColumnRole, column_roles
 from clinfonce.results.sql.query import Results
 
 # Columns of trials that make up the setting, and how people call them.
@@ -50,6 +52,8 @@ class Material:
         relation: clusterings, correlations, the answer.
         importances: what each attribute is worth, most helpful first.
         shares: how much each attribute decides whether a searched trial is among the best.
+        roles: what a search found of the role of each column.
+        factors: what features let one read, before and after the chosen clustering's training.
         dots: complete trials by temperature.
         curves: learning curves, most important first.
         failures: failed trials, the first twenty.
@@ -63,6 +67,8 @@ class Material:
     relation: Relation
     importances: tuple[Importance, ...]
     shares: tuple[Share, ...]
+    roles: tuple[ColumnRole, ...]
+    factors: tuple[Factor, ...]
     dots: tuple[Dot, ...]
     curves: tuple[Curve, ...]
     failures: tuple[Failure, ...]
@@ -89,6 +95,8 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
         relation,
         attribute_importance(results, metric=metric, sweep=sweep),
         ped_anova(results, metric=metric, sweep=sweep),
+        column_roles(results, metric=metric, sweep=sweep),
+        factors_of(results, metric=metric, sweep=sweep),
         dots_of(results, metric=metric, sweep=sweep),
         curves_of(results, metric=metric, sweep=sweep),
         _failures(results, where),

@@ -36,6 +36,8 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "correlations": _both(partial(_sized, figures.correlations, relation.correlations)),
         "importances": _importances(material),
         "shares": _shares(material),
+        "roles": _roles(material),
+        "factors": _factors(material),
         "temperature": _temperature(material),
         "costs": _costs(relation),
         "findings": _findings(relation),
@@ -136,6 +138,31 @@ def _shares(material: Material) -> str:
     )
     draw = partial(_sized, figures.search_shares, found)
     return _section("shares", "What the search found decisive", draw, caption)
+
+
+def _roles(material: Material) -> str:
+    found = material.roles
+    if not found:
+        return ""
+    caption = (
+        f"The role that each column should have by the {found[0].n} searched trials: what it adds "
+        "to validation accuracy over the next best role, the other columns held, with a 95 % "
+        "interval from resampling trials. Where the interval holds 0 either role may be as good."
+    )
+    draw = partial(_sized, figures.column_roles, found)
+    return _section("roles", "Roles of the columns", draw, caption)
+
+
+def _factors(material: Material) -> str:
+    caption = (
+        "How many bits of each target and column a linear probe reads from the features, images "
+        "that it never saw, before training (open) and after it (filled), for the clustering "
+        "chosen by validation; the thin mark is all there is to read. + attracts, − is "
+        "suppressed. What a number holds is that of a Gaussian of the same R²."
+    )
+    draw = partial(_sized, figures.factors, material.factors)
+    title = "What the encoder ends up knowing"
+    return _section("factors", title, draw, caption) if material.factors else ""
 
 
 def _temperature(material: Material) -> str:

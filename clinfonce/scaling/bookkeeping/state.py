@@ -9,7 +9,7 @@ from optuna.storages import JournalStorage
 
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
-from clinfonce.data import ImageTable
+from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError, StorageError
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.features import FeatureCache
@@ -26,6 +26,7 @@ from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
+from clinfonce.trial.columns import usable_columns
 from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
@@ -87,9 +88,11 @@ class SweepState:
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            names, parts = offered(sweep, without_held_out(sweep.trial.evaluation, table))
+            seen = without_held_out(sweep.trial.evaluation, table)
+            names, parts = offered(sweep, seen)
+            usable = tuple(usable_columns(seen, table.rows(TRAIN)))
             searcher = grown_searcher(
-                sweep, names, parts, self._growth.stages, storage, self._first_points()
+                sweep, names, parts, self._growth.stages, storage, self._first_points(), usable
             )
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
@@ -193,6 +196,8 @@ class SweepState:
         clustering = self._clustering(spec)
         if not proposal.name or clustering is None or spec.clustering.alternates:
             return
+        if not clustering.is_partition:
+            return
         report = clustering.report(
             batch_size=spec.sampler.batch_size, images_per_cluster=spec.sampler.images_per_cluster
         )
@@ -231,7 +236,12 @@ class SweepState:
         elif "trial" in report:
             clustering = next(iter(report["clustering"]), None)
             self._end(
-                identity, "complete", report["trial"][0], clustering, scores=report.get("scores")
+                identity,
+                "complete",
+                report["trial"][0],
+                clustering,
+                scores=report.get("scores"),
+                factors=report.get("factors", ()),
             )
         else:
             proposal, epoch = self._running[identity], report["epoch"]
@@ -297,6 +307,7 @@ class SweepState:
         described: Row | None = None,
         *,
         scores: Sequence[Row] | None = None,
+        factors: Sequence[Row] = (),
         error: str | None = None,
         lost: bool = False,
     ) -> None:
@@ -322,7 +333,9 @@ class SweepState:
         if lost:
             self.lost[identity] = error or ""
         else:
-            self._store.write_trial(row, describe_epochs(history, identity), described, scores)
+            self._store.write_trial(
+                row, describe_epochs(history, identity), described, scores, factors=factors
+            )
             self._encoders.take(row)
         if status == "stopped":  # nobody resumes it; one that failed may be looked into
             checkpoint_file(self._store.folder, self.sweep.name, identity).remove()
@@ -335,7 +348,9 @@ class SweepState:
             device = torch.device("cpu")  # the driver's machine may have no other
             self._visibility[key] = visibility_of(spec, self.table, self.start, device)
         seen = self._visibility[key]
-        return None if seen is None else seen.bits(torch.tensor(clustering.ids))
+        if seen is None or not clustering.is_partition:
+            return None
+        return seen.bits(torch.tensor(clustering.ids))
 
     def _cost(self, spec: TrialSpec, history: list[Epoch]) -> Row:
         return describe_cost(spec, input_shape(spec, self.table, self.start), history)

@@ -13,6 +13,7 @@ from clinfonce.config import (
     Clusterings,
     Dimension,
     Range,
+    Roles,
     SearchSpec,
     Subset,
     SweepSpec,
@@ -25,6 +26,8 @@ from clinfonce.scaling.search.given import GivenFirst
 from clinfonce.scaling.search.simple_first import Draft, RandomDrafts, SimpleFirst
 from clinfonce.trial.parts import Part
 
+_ROLE_OF = ":"  # parts the name of the dimension from the column that has a role
+
 
 class OptunaSearcher:
     """OptunaSearch told in order, and told what was stopped early as pruned.
@@ -36,6 +39,7 @@ class OptunaSearcher:
         first: points to begin with; fields that they leave out are drawn.
         parts: what `choices: all` makes clusterings of.
         begun: the number of the first configuration that it proposes; those before are given.
+        columns: what `columns: all` of roles stands for.
     """
 
     def __init__(
@@ -46,9 +50,10 @@ class OptunaSearcher:
         first: Sequence[Mapping[str, Any]] = (),
         parts: Sequence[Part] = (),
         begun: int = 0,
+        columns: tuple[str, ...] = (),
     ) -> None:
         assert sweep.search is not None
-        self._space, self._begun = sweep.search.space, begun
+        self._space, self._begun, self._columns = sweep.search.space, begun, columns
         self._of_parts: dict[str, Drafts] = {}  # by path
         for path, dimension in self._space.items():
             if isinstance(dimension, Subset):
@@ -127,6 +132,12 @@ class OptunaSearcher:
                 return named[trial.suggest_categorical(path, list(named))]
             case Subset() | Clusterings():
                 return self._of_parts[path].suggest(trial, self._sampler)
+            case Roles():
+                roles = list(dimension.choices)
+                return {
+                    name: trial.suggest_categorical(path + _ROLE_OF + name, roles)
+                    for name in self._columns_of(dimension)
+                }
             case Range() if dimension.is_whole:
                 return trial.suggest_int(
                     path,
@@ -167,6 +178,9 @@ class OptunaSearcher:
         if isinstance(self._proposer, SimpleFirst) and draft is not None:
             self._proposer.tell(draft, value)
 
+    def _columns_of(self, roles: Roles) -> tuple[str, ...]:
+        return self._columns if roles.columns == "all" else roles.columns
+
     def _listed(
         self, search: SearchSpec, first: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
@@ -184,6 +198,8 @@ class OptunaSearcher:
                     parameters |= self._of_parts[path].parameters(draft or frozenset())
                 case Choices():
                     parameters[path] = as_category(value)
+                case Roles():
+                    parameters |= {path + _ROLE_OF + name: role for name, role in value.items()}
                 case _:
                     parameters[path] = value
         return parameters

@@ -35,6 +35,7 @@ def grown_searcher(
     stages: Sequence[Stage],
     storage: optuna.storages.BaseStorage | None = None,
     first: Sequence[Mapping[str, Any]] = (),
+    columns: tuple[str, ...] = (),
 ) -> "OptunaSearcher | GrownSearcher":
     """The searcher of a sweep, with those of the stages that it went through.
 
@@ -45,17 +46,20 @@ def grown_searcher(
         stages: of the search, the first one first.
         storage: where the study is kept; None: in memory.
         first: points that the search began with.
+        columns: what `columns: all` of roles stands for.
     """
     if not stages:
-        return OptunaSearcher(sweep, attributes, storage, first, parts)
+        return OptunaSearcher(sweep, attributes, storage, first, parts, columns=columns)
     searchers, begun = list[OptunaSearcher](), 0
     for stage in stages:
         before = sweep.model_copy(update={"search": stage.search})
         known = [part for part in parts if part.name in stage.parts]
         begin = first if begun == 0 else ()
-        searchers.append(OptunaSearcher(before, stage.attributes, None, begin, known, begun))
+        searchers.append(
+            OptunaSearcher(before, stage.attributes, None, begin, known, begun, columns)
+        )
         begun = stage.until
-    searchers.append(OptunaSearcher(sweep, attributes, storage, (), parts, begun))
+    searchers.append(OptunaSearcher(sweep, attributes, storage, (), parts, begun, columns))
     return GrownSearcher(searchers, [stage.until for stage in stages])
 
 

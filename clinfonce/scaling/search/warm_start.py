@@ -10,6 +10,7 @@ from clinfonce.config import (
     ClusteringSpec,
     Dimension,
     Range,
+    Roles,
     Subset,
     SweepSpec,
 )
@@ -78,3 +79,5 @@ def _holds(dimension: Dimension, value: Any) -> bool:
             return elements == "all" or set(value) <= set(elements)
         case Clusterings():
             return False  # it is of the whole clustering
+        case Roles():  # of a similarity, not of a clustering
+            return False
