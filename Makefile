@@ -33,6 +33,9 @@ test-slow: .venv/ready-test  ## run the slow tests, and those in a browser
 test-oldest: .venv-oldest/ready  ## run the fast tests with the oldest packages that pyproject.toml admits
 	@.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster"
 
+mutants: .venv/ready-test .venv/ready-mutants  ## change the core at random and see whether a test notices (half an hour)
+	@$(BIN)/python -m tests.mutants
+
 test-cluster: .venv/ready-test .venv/ready-cluster  ## run a sweep on three hosts in namespaces (root, Linux)
 	@$(BIN)/python -m tests.cluster
 
@@ -68,5 +71,5 @@ clean:  ## remove the virtual environment and caches, not the results
 	@$(BIN)/python -m venv .venv-oldest && $(BIN)/python -m tests.oldest > .venv-oldest/lowest.txt
 	@.venv-oldest/bin/python -m pip install -qq -c .venv-oldest/lowest.txt -e '.[test]' && touch $@
 
-.PHONY: help sweep cluster-up cluster-down test test-slow test-oldest test-cluster check format bench clean
+.PHONY: help sweep cluster-up cluster-down test test-slow test-oldest mutants test-cluster check format bench clean
 .SECONDARY:

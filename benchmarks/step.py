@@ -63,7 +63,8 @@ def step_beside_bare(batch: int, stem: str, repetitions: int) -> dict[str, objec
     torch.set_num_threads(1)
     training = pretraining(batch, stem)
     rows = np.arange(batch)
-    views = training._views(batch, training._source.take(rows))
+    held = next(training._inputs.stream([rows], training._share, 0))
+    views = training._inputs.views(held, batch, training._share, 0)
 
     def bare() -> None:
         training._optimizer.zero_grad(set_to_none=True)

@@ -3,8 +3,8 @@
 import errno
 import os
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -293,6 +293,24 @@ def _local_stamps(folder: Path) -> dict[str, Stamp]:
     except FileNotFoundError:
         return {}
     return dict(sorted(found.items()))
+
+
+@contextmanager
+def made_anew(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write into, which takes its place at the end.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:

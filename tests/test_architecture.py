@@ -49,8 +49,8 @@ WITHIN = {
     "results": ("store", "sql", "analysis", "plot", "report"),
     "scaling": ("limits", "ray_private", "search", "connection", "bookkeeping", "execution",
                 "cluster", "sweep"),
-    "trial": ("clusterings", "columns", "attraction", "rows", "start", "probing", "factors", "run",
-              "storable", "single", "preview", "views", "embedding"),
+    "trial": ("clusterings", "columns", "attraction", "parts", "rows", "start", "targets",
+              "probing", "factors", "run", "storable", "single", "preview", "views", "embedding"),
 }  # fmt: skip
 # … and only these rooms import these packages.
 ONLY = {"ray": {"scaling"}, "optuna": {"scaling", "results"}, "duckdb": {"results"},

@@ -28,6 +28,11 @@ def add_commands(commands: Any) -> None:
         "--fraction", type=float, action="append", default=[], metavar="F",
         help="look at this part of the labels only, such as 0.1; may be given again",
     )  # fmt: skip
+    information.add_argument(
+        "--bins", type=int, metavar="B",
+        help="cut numbers into so many parts, as clustering.bins does (default 2, and whole "
+        "numbers of a table that was not prepared are cluster ids)",
+    )  # fmt: skip
     add_reading(information)
 
     advise = add_command(commands, "advise", _advise, "rank clusterings before anything is trained")
@@ -38,6 +43,15 @@ def add_commands(commands: Any) -> None:
         help="part of the training labels to look at (default 0.1, or all if only some have one)",
     )  # fmt: skip
     advise.add_argument("--top", type=int, default=12, metavar="N", help="show the best N")
+    advise.add_argument(
+        "--regime", metavar="R",
+        help="of the training that is planned: adapter, scratch or fine-tuning (default adapter "
+        "for embeddings, else scratch)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--include", action="append", default=[], metavar="COLUMN",
+        help="look at this column although it is no information; may be given again",
+    )  # fmt: skip
 
 
 def _clusterings(arguments: argparse.Namespace) -> int:
@@ -92,6 +106,7 @@ def _information(arguments: argparse.Namespace) -> int:
         encoding=arguments.encoding,
         delimiter=arguments.delimiter,
         missing=arguments.missing,
+        bins=arguments.bins,
     )
     if arguments.json:
         print(json.dumps([column.to_json() for column in found], indent=1))
@@ -99,8 +114,8 @@ def _information(arguments: argparse.Namespace) -> int:
     labels = found[0].estimate
     say(
         f"{arguments.label}: H(T) = {labels.information.h_t:.4f} bits, "
-        f"{labels.n_labelled} labelled rows. All in bits but AMI; ± is the standard error, and "
-        "95 % the interval of the excess."
+        f"{labels.n_labelled} labelled rows to train on. All in bits but AMI; ± is the standard "
+        "error, and 95 % the interval of the excess."
     )
     print_rows(
         [
@@ -138,7 +153,9 @@ def _advise(arguments: argparse.Namespace) -> int:
     given = arguments.results != DEFAULT_RESULTS or Path(arguments.results, "store.json").is_file()
     found = advise(
         data.load(arguments.data, arguments.root),
+        regime=arguments.regime,
         label_fraction=arguments.label_fraction,
+        include=arguments.include,
         results=results.open(arguments.results) if given else None,
     )
     if arguments.json:
@@ -147,11 +164,12 @@ def _advise(arguments: argparse.Namespace) -> int:
     say(
         f"{found.data}: {found.n_labelled} labels of {found.n_images} training images looked at; "
         f"relation fitted on {found.fitted_on} clusterings of {', '.join(found.fitted_data)}.\n"
-        "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %)."
+        "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %) of a "
+        f"training in the regime {found.regime}; helps is the probability that it is above 0."
     )
     shown = found.candidates[: arguments.top]
     print_rows(
-        ["", "clustering", "K", "useful bits", "nuisance", "gain", "95 % interval", "accuracy"],
+        ["", "clustering", "K", "useful bits", "nuisance", "gain", "", "helps", "measured"],
         [_candidate_row(rank, candidate) for rank, candidate in enumerate(shown, 1)],
     )
     print("\nWhy:")
@@ -170,7 +188,14 @@ def _candidate_row(rank: int, found: Any) -> list[Any]:
         found.n_clusters,
         f"{found.useful:.2f} ± {found.useful_error:.2f}",
         f"{found.nuisance:.2f}",
-        f"{found.gain.mean:.0%}",
-        f"{found.gain.low:.0%} to {found.gain.high:.0%}",
-        "" if found.accuracy is None else f"{found.accuracy.mean:.1%}",
+        f"{found.gain.mean:.0%}"
+        + ("" if found.accuracy is None else f" ({found.accuracy.mean:.1%})"),
+        found.verdict,
+        f"{found.helps:.2f}",
+        "" if found.measured is None else _measured(found.measured),
     ]
+
+
+def _measured(found: Any) -> str:
+    gain = "" if found.gain is None else f", gain {found.gain:.0%}"
+    return f"{found.accuracy:.1%}{gain} ({found.trials} trials)"

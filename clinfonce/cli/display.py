@@ -81,7 +81,7 @@ class SweepDisplay:
         self._done += 1
         if not earlier:
             self._pace.end(row["trial_id"])
-        value = row[self._metric] if row["status"] == "complete" else None
+        value = row.get(self._metric) if row["status"] == "complete" else None
         if value is not None and (self._best is None or value > self._best[0]):
             self._best = value, one_line(str(row["name"]))
         self._bar.update(self._task, completed=self._done, note=self._note())
@@ -102,7 +102,7 @@ class SweepDisplay:
             case "stopped":
                 return f"{name} stopped at epoch {row['epochs_run']}, kNN {row['val_knn']:.1%}"
             case _:
-                value = row[self._metric]
+                value = row.get(self._metric)
                 return f"{name} ended" if value is None else f"{name} reached {self._value(value)}"
 
     def _note(self) -> str:

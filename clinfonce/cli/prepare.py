@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from clinfonce.cli.common import add_command, add_reading, print_rows, say
@@ -84,6 +85,7 @@ def _add_images(prepare: argparse.ArgumentParser) -> None:
 def _prepare(arguments: argparse.Namespace) -> int:
     from clinfonce import data
     from clinfonce.cli.display import PackingDisplay
+    from clinfonce.information.cautions import caution_lines, cautions
 
     with PackingDisplay(sys.stderr) as display:
         made = data.prepare(
@@ -112,10 +114,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
             say=None if arguments.json else _print_note,
         )
     if arguments.json:
-        print(json.dumps(made.to_json(), indent=1))
+        found = [asdict(caution) for caution in cautions(made.table)]
+        print(json.dumps(made.to_json() | {"cautions": found}, indent=1))
         return 0
     for line in made.summary:
         say(line)
+    for line in caution_lines(cautions(made.table)):
+        say(f"- {line}")
     print(f"\nTrain on it, in a specification:  data: {{name: {made.folder}}}")
     is_local = "://" not in made.folder
     if is_local and made.table.labels is not None and made.table.columns:

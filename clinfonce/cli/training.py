@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinfonce.cli.common import DEFAULT_RESULTS, add_command, open_store, show_progress
+from clinfonce.cli.common import DEFAULT_RESULTS, add_command, open_store, say, show_progress
 
 if TYPE_CHECKING:
     from clinfonce.config import SweepSpec
@@ -55,7 +55,7 @@ def _run_sweep_there(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
             f"`clinfonce cluster stop {place} {sweep.name}` ends it\n"
         )
         raise
-    return status or _summarize(arguments, sweep.name)
+    return status or _summarize(arguments, sweep.name, sweep.metric)
 
 
 def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
@@ -75,7 +75,7 @@ def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:
         print(f"clinfonce: {len(failed)} trials failed; {log} says more", file=sys.stderr)
-    return _summarize(arguments, sweep.name)
+    return _summarize(arguments, sweep.name, sweep.metric)
 
 
 def _pretrain(arguments: argparse.Namespace) -> int:
@@ -101,14 +101,16 @@ def _pretrain(arguments: argparse.Namespace) -> int:
     return _summarize(arguments, experiment.name)
 
 
-def _summarize(arguments: argparse.Namespace, sweep: str) -> int:
-    """Print what came out of a sweep, and what to type next."""
+def _summarize(arguments: argparse.Namespace, sweep: str, metric: str | None = None) -> int:
+    """Print what came out of a sweep, by which metric it selected, and what to type next."""
     from clinfonce import results
 
     store = open_store(arguments.results)
     summary = store.sql(_summary_query(sweep))
     results.write_table(summary, "json" if arguments.json else "table", sys.stdout)
     if not arguments.json:
+        if metric is not None and (line := results.best_of_sweep(store, sweep, metric)):
+            say(line)
         place = shlex.quote(arguments.results)
         option = "" if arguments.results == DEFAULT_RESULTS else f" --results {place}"
         alone = store.sql("SELECT count(DISTINCT sweep) = 1 AS it FROM trials").to_pydict()["it"][0]

@@ -6,6 +6,7 @@ Importing this loads no torch; k-means does when it is called.
 from clinfonce.clusterings.attributes import from_attributes
 from clinfonce.clusterings.base import Clustering
 from clinfonce.clusterings.column import from_column
+from clinfonce.clusterings.crossing import from_crossing
 from clinfonce.clusterings.hierarchy import from_hierarchy
 from clinfonce.clusterings.instances import from_instances
 from clinfonce.clusterings.kmeans import from_kmeans
@@ -23,6 +24,7 @@ __all__ = [
     "SoftClustering",
     "from_attributes",
     "from_column",
+    "from_crossing",
     "from_hierarchy",
     "from_instances",
     "from_kmeans",

@@ -29,6 +29,7 @@ from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.similarity import ColumnSpec, SimilaritySpec, SuppressSpec
 from clinfonce.config.space import (
     Choices,
+    Clusterings,
     Dimension,
     Range,
     Roles,
@@ -58,6 +59,7 @@ __all__ = [
     "AugmentationSpec",
     "Choices",
     "ClusteringSpec",
+    "Clusterings",
     "ColumnSpec",
     "DataSpec",
     "Dimension",

@@ -130,6 +130,25 @@ class Subset(_Dimension):
         return (part for size in sizes for part in itertools.combinations(self.subset, size))
 
 
+class Clusterings(_Dimension):
+    """Every clustering that the data set offers, from instances to crossings of several parts."""
+
+    choices: Literal["all"]
+    columns: Names | None = None  # of these alone; absent: of all that are information
+    include: Names = ()  # columns that are taken although they are none, such as an identifier
+    largest: Annotated[int, Field(ge=1, le=20)] = 4  # parts of a crossing
+
+    @property
+    def ends(self) -> list[Any]:
+        """What every data set offers."""
+        return [{"source": "instances"}]
+
+    @property
+    def values(self) -> Iterator[Any]:
+        """They are known of a data set alone."""
+        raise ValueError("sampler grid needs the clusterings, such as {choices: [{source: …}]}")
+
+
 class Roles(_Dimension):
     """A role for each of some columns; "all" = every column that tells images apart."""
 
@@ -164,6 +183,8 @@ def _kind_of_dimension(value: Any) -> str | None:
         return type(value).__name__.lower()
     if isinstance(value, Mapping) and "columns" in value:
         return "roles"
+    if isinstance(value, Mapping) and value.get("choices") == "all":
+        return "clusterings"
     kinds = {"choices": "choices", "subset": "subset", "low": "range", "high": "range"}
     keys = value if isinstance(value, Mapping) else ()
     return next((kinds[key] for key in keys if key in kinds), None)
@@ -173,7 +194,8 @@ Dimension: TypeAlias = Annotated[
     Annotated[Choices, Tag("choices")]
     | Annotated[Range, Tag("range")]
     | Annotated[Subset, Tag("subset")]
-    | Annotated[Roles, Tag("roles")],
+    | Annotated[Roles, Tag("roles")]
+    | Annotated[Clusterings, Tag("clusterings")],
     Discriminator(_kind_of_dimension),
 ]
 Space: TypeAlias = dict[str, Dimension]

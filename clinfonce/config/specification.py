@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from clinfonce.config.augmentation import Augmentation
-from clinfonce.config.base import MOST_NUMBERS, Amount, Count, Few, Seed, Several, Spec
+from clinfonce.config.base import MOST_NUMBERS, Amount, Count, Few, Names, Seed, Several, Spec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.encoder import (
     EMBEDDINGS,
@@ -39,6 +39,9 @@ class EvaluationSpec(Spec):
     neighbors: Few = 20
     draws: Few = 20  # few-label draws that are averaged
     factors: bool = True  # whether it is measured what of each column can be read
+    # Columns by whose values the test images are grouped: the worst group, and the mean over them.
+    groups: Names = ()
+    balanced: bool = False  # every class weighs the same in the probes with all labels
 
 
 class TrialSpec(Spec):
@@ -179,8 +182,9 @@ _LATER: dict[str, frozenset[str]] = {
             *("layer_decay", "cache"),
         }
     ),
+    "clustering": frozenset({"parts"}),
     "optimizer": frozenset({"head_learning_rate"}),
-    "evaluation": frozenset({"factors"}),
+    "evaluation": frozenset({"factors", "groups", "balanced"}),
 }
 
 

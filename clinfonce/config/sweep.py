@@ -12,13 +12,15 @@ from clinfonce.config.base import Amount, Count, Line, PlacedError, Seed, Spec
 from clinfonce.config.encoder import EMBEDDINGS, RANDOM
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.similarity import with_roles
-from clinfonce.config.space import ROLES, Subset, points_to_try
+from clinfonce.config.space import ROLES, Clusterings, Subset, points_to_try
 from clinfonce.config.specification import TrialSpec, changed_values, set_field
 
 # Of grids that fixed trials choose from, of a space that are tried for faults.
 _MOST_POINTS = 10_000
 
 Seeds: TypeAlias = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=1000)]
+
+MEAN_RANK = "mean_rank"  # a metric: how a trial ranks among the others, the mean over targets
 
 FROZEN = "frozen"  # name of the trial that probes a pretrained encoder as it is
 
@@ -84,7 +86,8 @@ class SweepSpec(ExperimentSpec):
     """Many trials on one data set."""
 
     seeds: Seeds = (1, 2, 3)
-    # What is maximised, a column of the table `trials` that was measured on the validation split.
+    # What is maximised: a measure of the validation split (kids:val_linear_top1_all of the target
+    # kids), or mean_rank: how a trial ranks among the others, the mean over all targets.
     metric: str = "val_knn"
     fixed: list[NamedTrial] = Field(default_factory=list)
     search: SearchSpec | None = None
@@ -119,10 +122,10 @@ class SweepSpec(ExperimentSpec):
     @field_validator("metric")
     @classmethod
     def _metric_is_on_validation(cls, metric: str) -> str:
-        if not metric.startswith("val_"):
+        if metric != MEAN_RANK and not metric.rpartition(":")[2].startswith("val_"):
             raise ValueError(
                 f"{metric!r} would select on other data than the validation split; "
-                "allowed are the columns of the table trials that start with val_"
+                f"allowed are measures whose names start with val_, and {MEAN_RANK}"
             )
         return metric
 
@@ -214,6 +217,8 @@ class SweepSpec(ExperimentSpec):
                 raise PlacedError(
                     ("search", "space", path), "a subset is for clustering.attributes alone"
                 )
+            if isinstance(dimension, Clusterings):
+                _check_clusterings(search, path)
         for number, point in enumerate(points_to_try(search.space)):
             if number >= _MOST_POINTS:
                 problem = f"more than {_MOST_POINTS:,} choices to look at, with their conditions"
@@ -277,6 +282,18 @@ class SweepSpec(ExperimentSpec):
             else:
                 set_field(values, path, value)
         return TrialSpec.model_validate({**values, "seed": seed})
+
+
+def _check_clusterings(search: SearchSpec, path: str) -> None:
+    """Refuse `choices: all` where it has no meaning."""
+    place = ("search", "space", path)
+    if path != "clustering":
+        raise PlacedError(place, "choices: all is for clustering alone; else give a list")
+    if parts := [other for other in search.space if other.startswith("clustering.")]:
+        raise PlacedError(place, f"choices: all settles the whole clustering: leave out {parts[0]}")
+    if search.sampler not in ("tpe", "random"):
+        problem = f"choices: all goes with sampler tpe or random, not {search.sampler}"
+        raise PlacedError(place, problem)
 
 
 def _starts_from_weights(trial: Any) -> bool:

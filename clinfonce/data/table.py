@@ -126,6 +126,7 @@ class ImageTable:
         columns: the auxiliary columns by name, each of n values. Targets are not among them.
         targets: what is to be predicted, by name, the first first. `labels` are the first of kind
             class, under the name "label" unless it is among them.
+        paths: n names of the images, for people; None where the data set has none.
 
     Raises:
         InputError: shapes or types that do not fit, a class without a training image, or a split
@@ -139,6 +140,7 @@ class ImageTable:
     split: NDArray[np.int8]
     columns: Mapping[str, Column] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
+    paths: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
@@ -218,7 +220,7 @@ class ImageTable:
                 f"use clusterings.from_{column.kind}"
             )
         if column.kind == "numeric":
-            codes = _bin(column.values, column.present, self.split == TRAIN, bins)
+            codes = cut_numbers(column.values, column.present, self.split == TRAIN, bins)
         else:
             codes = np.unique(column.values, return_inverse=True)[1].astype(np.int64)
         if column.missing is None or not column.missing.any():
@@ -252,7 +254,7 @@ def attributes(
     return {name: table.attribute(name, bins)[rows] for name in names}
 
 
-def _bin(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) -> IntArray:
+def cut_numbers(values: NDArray[Any], present: BoolArray, train: BoolArray, bins: int) -> IntArray:
     """Quantile bins (n,), each cut between two distinct training values; missing rows get 0."""
     if bins < 2:
         raise InputError(f"bins must be at least 2, got {bins}")

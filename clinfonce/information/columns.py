@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clinfonce.data.prepared.splits import Splitting, words_of
+from clinfonce.data.table import TRAIN, Column, cut_numbers
 from clinfonce.data.tables.classes import classes_of
 from clinfonce.data.tables.kinds import UNFIT
 from clinfonce.data.tables.read import read_table
@@ -18,12 +20,14 @@ from clinfonce.data.tables.types import known_rows, parse_column
 from clinfonce.data.tables.words import Missing
 from clinfonce.errors import InputError
 from clinfonce.information import Estimate, estimate
+from clinfonce.information.cautions import Caution, caution_lines, column_cautions
 
 ALL = "all"
 _AUXILIARY = "aux:"  # how the columns of a prepared data set start
 # Halves drawn for the errors, by the number of labelled rows up to which so many are affordable.
 _DRAWS = {20_000: 100, 1_000_000: 50}
 _FEWEST_DRAWS = 20
+_BINS = 2  # that a training cuts numbers into unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class ColumnInformation:
         estimate: the bits, with their standard errors.
         n_missing: rows without a value, which are one cluster together.
         unsure: what is unsure of how the column was read, a line each.
+        cautions: why it says nothing of images, or is to be taken with care.
     """
 
     clusters: str
@@ -43,6 +48,7 @@ class ColumnInformation:
     estimate: Estimate
     n_missing: int
     unsure: tuple[str, ...] = field(default=(), compare=False)
+    cautions: tuple[Caution, ...] = field(default=(), compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Flat values, in bits but `ami`."""
@@ -59,12 +65,14 @@ class ColumnInformation:
             "i_zt_interval": list(found.i_zt_interval),
             "i_zt_excess_interval": list(found.i_zt_excess_interval),
             "ami_interval": list(found.ami_interval),
+            "cautions": [asdict(caution) for caution in self.cautions],
         }
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the bits should know, a line each."""
-        return self.unsure if self.note is None else (*self.unsure, self.note)
+        said = () if self.note is None else (self.note,)
+        return (*self.unsure, *said, *caution_lines(self.cautions))
 
     @property
     def note(self) -> str | None:
@@ -90,11 +98,15 @@ def measure_columns(
     encoding: str = "utf-8",
     delimiter: str | None = None,
     missing: Sequence[str] = (),
+    bins: int | None = None,
 ) -> list[ColumnInformation]:
     """Measure what columns of a table say of its label column.
 
     The table is read as `prepare` reads it, with the same types and words for nothing. Rows
-    without a label are left out; a missing cluster is a cluster of its own. If the first column
+    without a label are left out, and so are those that a column `split` keeps from training; a
+    missing cluster is a cluster of its own. Numbers are cut at quantiles, as a training does; but
+    whole numbers of a user's table are taken as cluster ids unless `bins` is given. If the first
+    column
     has no name and ends in -1, the last row is no image but counts (as in the tables that Tsai et
     al. 2021, arXiv 2106.02869, publish) and is left out.
 
@@ -111,6 +123,7 @@ def measure_columns(
         encoding: of a text without a byte order mark.
         delimiter: of a text; None finds it.
         missing: words that stand for no value, in place of the usual ones.
+        bins: parts that numbers are cut into; None: 2.
 
     Returns:
         For each column in turn, one entry a fraction.
@@ -131,20 +144,40 @@ def measure_columns(
         wanted = _all_but(table, label, words)
     if not wanted:
         raise InputError(f"{table.file}: no column to measure beside the label {label!r}")
-    known = np.flatnonzero(classes.codes >= 0)
+    split = _split_of(table, Path(file), encoding, delimiter)
+    training = np.ones(len(table), np.bool_) if split is None else split == TRAIN
+    known = np.flatnonzero((classes.codes >= 0) & training)
     parts = [(f, _part(known, f, seed)) for f in fractions or (1.0,)]
+    columns = {name: parse_column(table, name, None, False, words) for name in wanted}
+    warned = column_cautions({n: c.column for n, c in columns.items()}, classes.codes, split)
     found = []
-    for name in wanted:
-        ids, n_missing, unsure = _clusters(table, name, words)
-        notes = (*table.notes, *classes.notes, *unsure)
+    for name, parsed in columns.items():
+        ids, unsure = _clusters(table, parsed.column, training, bins)
+        notes = (*table.notes, *classes.notes, *parsed.notes, *unsure)
+        cautions = tuple(caution for caution in warned if caution.column == name)
+        n_missing = int((~parsed.column.present).sum())
         found += [
             ColumnInformation(
                 name, fraction, _estimate(table.file, ids, classes.codes, rows, seed), n_missing,
-                notes,
+                notes, cautions,
             )
             for fraction, rows in parts
         ]  # fmt: skip
     return found
+
+
+def _split_of(
+    table: SourceTable, file: Path, encoding: str, delimiter: str | None
+) -> NDArray[np.int64] | None:
+    """Codes (n,) of the table's column `split`; None where there is none that all rows are in."""
+    try:
+        if SPLIT not in table.columns:
+            table = read_table(file, encoding, delimiter=delimiter, only=[SPLIT])
+        words = words_of(table, Splitting())
+    except InputError:
+        return None
+    codes = np.array([words.get(text.lower(), -1) for text in table.texts(SPLIT)])
+    return codes if (codes >= 0).all() and (codes == TRAIN).any() else None
 
 
 def _names(table: SourceTable, clusters: Sequence[str] | str) -> list[str]:
@@ -157,7 +190,7 @@ def _names(table: SourceTable, clusters: Sequence[str] | str) -> list[str]:
 
 def _all_but(table: SourceTable, label: str, words: Missing) -> list[str]:
     """Columns that may be clusters; those of a prepared data set start with aux:."""
-    if SPLIT in table.columns and any(name.startswith(_AUXILIARY) for name in table.names):
+    if SPLIT in table.columns and _is_prepared(table):
         return [name for name in table.names if name.startswith(_AUXILIARY)]
     return [
         name
@@ -190,14 +223,27 @@ def _part(known: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.in
 
 
 def _clusters(
-    table: SourceTable, name: str, words: Missing
-) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
-    """Codes (n,) of a column in which missing is one of its own, how many are, what is unsure."""
-    parsed = parse_column(table, name, None, False, words)
-    codes = np.empty(len(table), dtype=np.int64)
-    seen: dict[Any, int] = {}
-    for row, value in enumerate(parsed.column.values.tolist()):
-        codes[row] = seen.setdefault(value, len(seen))
-    absent = ~parsed.column.present
-    codes[absent] = len(seen)
-    return codes, int(absent.sum()), parsed.notes
+    table: SourceTable, column: Column, training: NDArray[np.bool_], bins: int | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes (n,) of a column in which missing is one of its own, and what is unsure of them."""
+    notes: tuple[str, ...] = ()
+    if column.kind == "numeric" and (bins is not None or not _are_ids(table, column)):
+        codes = cut_numbers(column.values, column.present, training, bins or _BINS)
+    else:
+        if column.kind == "numeric":
+            said = "whole numbers are taken as cluster ids; as quantities a training cuts them, and"
+            notes = (f"{column.name}: {said} --bins {_BINS} measures that",)
+        seen: dict[Any, int] = {}
+        listed = column.values.tolist()
+        codes = np.array([seen.setdefault(v, len(seen)) for v in listed], dtype=np.int64)
+    return np.where(column.present, codes, int(codes.max()) + 1), notes
+
+
+def _are_ids(table: SourceTable, column: Column) -> bool:
+    """Whether numbers may be cluster ids: whole, and of a table that nobody prepared."""
+    values = column.values[column.present]
+    return not _is_prepared(table) and bool((values == np.round(values)).all())
+
+
+def _is_prepared(table: SourceTable) -> bool:
+    return any(name.startswith(_AUXILIARY) for name in table.names)

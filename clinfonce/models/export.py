@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import warnings
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from safetensors.torch import save_file
 
 from clinfonce.augment import MEAN, STD
 from clinfonce.errors import InputError
-from clinfonce.files import Folder
+from clinfonce.files import Folder, made_anew
 from clinfonce.models.saved import SavedEncoder, find_encoder, load_encoder
 from clinfonce.models.state_files import metadata_of
 
@@ -40,15 +39,8 @@ def export_encoder(home: str | Path, trial: str, out: str | Path) -> Path:
     if (write := writers.get(path.suffix)) is None:
         raise InputError(f"--out is {str(out)!r}: must end on {' or '.join(writers)}")
     encoder = load_encoder(find_encoder(Folder.at(home), trial))
-    partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with made_anew(path) as partial:
         write(encoder, partial)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -150,10 +150,7 @@ def _build(file: File, described: Mapping[str, Any], state: State) -> nn.Module:
         adapter.load_state_dict(below(state, "adapter."))
     if frozen is not None and adapter is not None:
         return AdaptedEncoder(frozen, adapter)
-    found = frozen or adapter
-    if found is None:
-        raise ValueError("it says neither encoder nor adapter")
-    return found
+    return frozen or adapter or nn.Identity()  # embeddings as they are
 
 
 def _frozen(file: File, described: Mapping[str, Any], state: State) -> Encoder | None:

@@ -8,6 +8,7 @@ from clinfonce.results.analysis.importance import Importance, attribute_importan
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import QUANTITIES, Relation, relate
 from clinfonce.results.analysis.roles import ColumnRole, column_roles
+from clinfonce.results.analysis.winner import best_of_sweep
 from clinfonce.results.plot.files import figure_files
 from clinfonce.results.report.page import report
 from clinfonce.results.sql.output import write_table
@@ -26,6 +27,7 @@ __all__ = [
     "Share",
     "Store",
     "attribute_importance",
+    "best_of_sweep",
     "column_roles",
     "factors_of",
     "figure_files",

@@ -12,10 +12,9 @@ import ray
 from clinfonce import data
 from clinfonce.config import Fleet, SweepSpec, TrialSpec, points_to_try, read_fleet
 from clinfonce.data import TRAIN, ImageTable
-from clinfonce.errors import InputError, RunError, unknown_name
+from clinfonce.errors import InputError, RunError
 from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
-from clinfonce.results.store.schema import TABLES
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget_sweep, remove_checkpoints_of_stopped
 from clinfonce.scaling.bookkeeping.specification import register_sweep
@@ -32,6 +31,8 @@ from clinfonce.scaling.execution.tune_loop import run_with_tune
 from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
+from clinfonce.scaling.search.metric import columns_of
+from clinfonce.scaling.search.offered import offered
 from clinfonce.trial.columns import resolve
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
@@ -55,7 +56,8 @@ def prepare_sweep(
         RunError: another process runs the sweep that is to be forgotten.
     """
     table = data.load(sweep.data.name, sweep.data.root)
-    _check_metric(sweep)
+    columns_of(sweep.metric, table)
+    offered(sweep, table)  # misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)
@@ -206,14 +208,6 @@ def _check_searched_columns(sweep: SweepSpec, table: ImageTable) -> None:
     searched = sweep.searched_trial(point, sweep.search.seed)
     if searched.similarity is not None and not isinstance(searched.similarity.columns, str):
         resolve(searched.similarity, table, table.rows(TRAIN))
-
-
-def _check_metric(sweep: SweepSpec) -> None:
-    known = [
-        c.name for c in TABLES["trials"] if c.name.startswith("val_") and c.name[-4:] != "_std"
-    ]
-    if sweep.metric not in known:
-        raise InputError(unknown_name("metric", sweep.metric, known))
 
 
 def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> WorkerResources:

@@ -1,6 +1,5 @@
 """Features of a data set in a Parquet file: by a trial's encoder, or by one as it is."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from clinfonce.config import EncoderSpec
 from clinfonce.data import SPLIT_NAMES, UNLABELLED, ImageTable
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode
-from clinfonce.files import File, Folder
+from clinfonce.files import File, Folder, made_anew
 from clinfonce.models import load_encoder, read_weights
 from clinfonce.models.saved import find_encoder
 from clinfonce.trial.start import described
@@ -60,15 +59,8 @@ def embed(
         raise InputError(f"--out is {str(out)!r}: features are written as .parquet")
     table = data.load(data_name, root)
     network = _network(what, table, home)
-    partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with made_anew(path) as partial:
         _write(network, table, partial, progress)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 
@@ -110,8 +102,8 @@ def _write(network: nn.Module, table: ImageTable, path: Path, progress: Progress
 
 def _rows(table: ImageTable, rows: Any, features: Any) -> pa.Table:
     columns: dict[str, pa.Array] = {"row": pa.array(rows)}
-    if (paths := getattr(table, "paths", None)) is not None:
-        columns["path"] = pa.array([paths[row] for row in rows])
+    if table.paths is not None:
+        columns["path"] = pa.array([table.paths[row] for row in rows])
     columns["split"] = pa.array([SPLIT_NAMES[code] for code in table.split[rows]])
     if table.labels is not None:
         names = [

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clinfonce.data import TRAIN, Column, ImageTable
-from clinfonce.evaluation.readable import Reading, read_categories, read_numbers
+from clinfonce.evaluation.leave_one_out import Reading, read_categories, read_numbers
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.trial.columns import categories_of, usable_columns
 from clinfonce.trial.probing import Encode

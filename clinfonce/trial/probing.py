@@ -5,18 +5,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clinfonce.config import EvaluationSpec
-from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable
-from clinfonce.evaluation import encode, evaluate, knn_accuracy
+from clinfonce.data import TRAIN, VALIDATION, ImageTable
+from clinfonce.evaluation import encode, knn_accuracy
+from clinfonce.evaluation.space import Space
 from clinfonce.training.online_probe import OnlineProbe
 from clinfonce.trial.clusterings import labelled_rows, labels_of
+from clinfonce.trial.rows import Row
+from clinfonce.trial.targets import SPLITS, Rows, target_rows, targets_by_rows
 
 _BLOCK = 1 << 26  # bytes of pixels or features that are in the memory at a time
 
-Rows = NDArray[np.int64]
 Encode = Callable[[Rows], Tensor]  # row numbers (m,) of a table to features (m, d) on the device
 
 
@@ -51,12 +52,40 @@ def encoder_of_features(adapter: nn.Module | None, frozen: Any, device: torch.de
     return features
 
 
-def probe(encoded: Encode, table: ImageTable, spec: EvaluationSpec) -> dict[str, float | None]:
-    """Every accuracy of a trial; the one place where the test split is used."""
-    parts: list[Tensor] = []
-    for split in (TRAIN, VALIDATION, TEST):
-        parts += _labelled(encoded, table, split)
-    return evaluate(*parts, draws=spec.draws, k=spec.neighbors)
+def probe(encoded: Encode, table: ImageTable, spec: EvaluationSpec) -> list[Row]:
+    """The rows of `scores` of a trial; the one place where the test split is used."""
+    once = _EncodedOnce(encoded, len(table))
+    found: list[Row] = []
+    for rows, targets in targets_by_rows(table):
+        space = Space(*(once(rows[split]) for split in SPLITS), k=spec.neighbors)
+        for target in targets:
+            found += target_rows(target, table, rows, space, spec)
+    return found
+
+
+class _EncodedOnce:
+    """Features of images, each encoded when it is first asked for.
+
+    Args:
+        encode: makes features.
+        n: images there are.
+    """
+
+    def __init__(self, encode: Encode, n: int) -> None:
+        self._encode = encode
+        self._places = np.full(n, -1, dtype=np.int64)
+        self._features: Tensor | None = None
+
+    def __call__(self, rows: Rows) -> Tensor:
+        """Features (m, d) of some rows (m,)."""
+        if len(new := rows[self._places[rows] < 0]):
+            found = self._encode(new)
+            start = 0 if self._features is None else len(self._features)
+            self._places[new] = np.arange(start, start + len(new))
+            parts = [found] if self._features is None else [self._features, found]
+            self._features = torch.cat(parts)
+        assert self._features is not None
+        return self._features[torch.from_numpy(self._places[rows]).to(self._features.device)]
 
 
 def validate(

@@ -21,6 +21,7 @@ from clinfonce.clusterings import Clustering, SoftClustering
 from clinfonce.config import TrialSpec, canonical, trial_id
 from clinfonce.data import TRAIN, UNLABELLED, ImageTable
 from clinfonce.information import conditional_information, measure, pair_information
+from clinfonce.information.cautions import partition_caution
 from clinfonce.models.operations import forward_operations
 from clinfonce.training.loop import Epoch
 from clinfonce.training.model import build_model
@@ -54,12 +55,19 @@ def describe_trial(
         "workers": spec.workers,
         "data": table.name,
         "data_fingerprint": table.fingerprint,
+        "target": first_target(table),
         "spec": json.dumps(canonical(spec), sort_keys=True),
         "clinfonce_version": __version__,
         "torch_version": torch.__version__,
         "python_version": platform.python_version(),
         "finished_at": datetime.now(UTC),
     }
+
+
+def first_target(table: ImageTable) -> str | None:
+    """The target that a measure is of which names none; None where there is none."""
+    classes = [name for name, target in table.targets.items() if target.kind == "class"]
+    return next(iter(classes or table.targets), None)
 
 
 def _describe_training(spec: TrialSpec) -> Row:
@@ -137,7 +145,7 @@ def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
         "data": table.name,
         "data_fingerprint": table.fingerprint,
         "n_images": len(clustering.ids),
-        **(_sizes(clustering) if clustering.is_partition else {}),
+        **(_sizes(clustering, table) if clustering.is_partition else {}),
     }
     if table.labels is not None:
         labels = table.labels[table.rows(TRAIN)]
@@ -148,7 +156,7 @@ def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
     return row
 
 
-def _sizes(clustering: Clustering) -> Row:
+def _sizes(clustering: Clustering, table: ImageTable) -> Row:
     sizes = np.sort(clustering.sizes)
     return {
         "n_clusters": clustering.n_clusters,
@@ -156,6 +164,7 @@ def _sizes(clustering: Clustering) -> Row:
         "size_median": float(np.median(sizes)),
         "size_max": int(sizes[-1]),
         "n_singletons": clustering.n_singletons,
+        "caution": _caution(clustering, table),
     }
 
 
@@ -189,6 +198,14 @@ def measure_pairs(
                 "i_zt_given_c_chance": given.i_zt_given_c_chance,
             }
     return row
+
+
+def _caution(clustering: Clustering, table: ImageTable) -> str | None:
+    """Why auxiliary information is none; what stands for nothing or for the label is meant so."""
+    if clustering.provenance["source"] in ("instances", "labels", "synthetic", "kmeans"):
+        return None
+    labels = None if table.labels is None else table.labels[table.rows(TRAIN)]
+    return partition_caution(clustering.ids, labels)
 
 
 def forget_peak_memory(device: torch.device) -> None:

@@ -19,6 +19,7 @@ from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.files import File
 from clinfonce.models import Adapter, Weights, build_encoder
+from clinfonce.results.store.scores import named
 from clinfonce.training.images import ImageSource
 from clinfonce.training.inputs import FeatureInputs, ImageInputs, Inputs, policy_of
 from clinfonce.training.loop import Epoch, Pretraining, build_model
@@ -54,6 +55,7 @@ from clinfonce.trial.start import (
     saved_description,
     weights_of,
 )
+from clinfonce.trial.targets import check_evaluation
 
 
 @dataclass
@@ -61,11 +63,12 @@ class TrialResult:
     """The rows of a finished trial, and its encoder.
 
     Attributes:
-        trial: row of the table `trials`.
+        trial: row of the table `trials`, with the measures of `scores` by name.
         epochs: rows of the table `epochs`.
         clustering: row of the table `clusterings`; None where nothing was trained.
         cluster_ids: int64 (n,), of the training images; None likewise, and where what attracts is
             no partition.
+        scores: rows of the table `scores`.
         factors: rows of the table `factors`, without their trial.
         encoder: weights, on the CPU; of an adapter its own alone.
         encoder_description: how to build the network that they are of (`models.saved`).
@@ -77,6 +80,7 @@ class TrialResult:
     encoder: dict[str, Tensor] = field(repr=False)
     encoder_description: dict[str, Any]
     cluster_ids: Tensor | None = None
+    scores: list[Row] = field(default_factory=list)
     factors: list[Row] = field(default_factory=list)
 
 
@@ -107,6 +111,7 @@ def _checked(spec: TrialSpec, table: ImageTable, start: Start) -> Attraction | N
     """What attracts in a trial that was found to be without mistakes, as in `check_trial`."""
     policy_of(spec)
     check_kind(spec.encoder, table)
+    check_evaluation(spec.evaluation, table)
     shape = input_shape(spec, table, start)
     if spec.epochs == 0:
         if not needs_weights(spec.encoder):  # else they are known to fit
@@ -114,8 +119,8 @@ def _checked(spec: TrialSpec, table: ImageTable, start: Start) -> Attraction | N
         return None
     with _threads(spec.threads):
         pretrained = partial(_pretrained_features, spec, table, start)
-        later = needs_pretrained(spec) and start.features is None
-        if later and spec.encoder.is_pretrained:
+        unmade = start.features is None and needs_weights(spec.encoder)
+        if unmade and needs_pretrained(spec):
             # The features are made later.
             attraction = Attraction(from_instances(len(table.rows(TRAIN))))
         else:
@@ -198,23 +203,23 @@ def run_trial(
         else:
             outcome = _trained(spec, table, attraction, start, device, on_epoch, checkpoint)
         factors = _factors(spec, table, outcome)
-        accuracies = probe(outcome.encoded, table, spec.evaluation)
+        scores = probe(outcome.encoded, table, spec.evaluation)
     shape = input_shape(spec, table, start)
     trial = {
         **describe_trial(spec, table, outcome.clustering, experiment=experiment),
         **describe_outcome(outcome.history, status="complete"),
         **describe_cost(spec, shape, outcome.history),
-        **accuracies,
         **describe_machine(device),
         "seconds": outcome.earlier + time.perf_counter() - started,
     }
     return TrialResult(
-        trial,
+        named(trial, scores),
         describe_epochs(outcome.history, str(trial["trial_id"])),
         None if outcome.clustering is None else describe_clustering(outcome.clustering, table),
         outcome.state,
         saved_description(spec, table, start, outcome.adapter),
         _ids(outcome.clustering),
+        scores,
         factors,
     )
 

@@ -207,7 +207,8 @@ def saved_description(
 ) -> dict[str, Any]:
     """How a trial's encoder is built, for `models.saved`."""
     weights = weights_of(spec, start)
-    if adapter is None and (weights is None or spec.epochs):
+    of_images = adapter is None and not spec.encoder.takes_embeddings
+    if of_images and (weights is None or spec.epochs):
         return described(spec.encoder, table) if weights is None else dict(weights.description)
     return {
         "encoder": None if weights is None else dict(weights.description),

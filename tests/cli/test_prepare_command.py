@@ -45,6 +45,23 @@ def test_prepares_and_says_what_to_type_next(folder, capsys):
     assert "aux:price" in capsys.readouterr().out
 
 
+def test_columns_that_are_no_information_are_named(folder, capsys):
+    with (folder / "photos.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "name", "kind", "camera"])
+        for i in range(60):
+            Image.new("RGB", (9, 7), (4 * i, 0, 0)).save(f"photos/{i}.png")
+            writer.writerow([f"{i}.png", "ab"[i % 2], f"no. {i}", "AB"[i % 2], "same"])
+    assert main([*FOLDER, "--out", "birds"]) == 0
+    shown = capsys.readouterr().out
+    assert "- name: an identifier, 30 values of 30 training images" in shown
+    assert "- kind: the label itself, or nearly so" in shown
+    assert "- camera: the same in all images" in shown
+    assert main([*FOLDER, "--out", "again", "--json"]) == 0
+    named = {one["column"]: one["why"] for one in json.loads(capsys.readouterr().out)["cautions"]}
+    assert named == {"name": "identifier", "kind": "label", "camera": "constant"}
+
+
 def test_types_json_and_what_was_left_out(folder, capsys):
     (folder / "photos/3.png").write_text("no picture")
     options = ["--out", "birds", "--type", "price=categorical", "--json"]

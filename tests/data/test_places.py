@@ -184,7 +184,7 @@ print(run_trial(spec, table, experiment="large").trial["status"])
 def test_a_data_set_larger_than_the_memory_trains(tmp_path):
     """800 MB of pixels where 700 MB may be allocated."""
     from clinfonce.data.prepared import packed
-    from clinfonce.data.storage.images import PackedImages, Shard
+    from clinfonce.data.storage.images import PackedImages
     from clinfonce.data.table import ImageTable
 
     n, side, parts = 2048, 128, 8
@@ -193,8 +193,7 @@ def test_a_data_set_larger_than_the_memory_trains(tmp_path):
     for number in range(parts):
         pixels = rng.integers(0, 256, (n, 3, side, side), np.uint8)
         note = shards.Note("", n, [], [], str(number))
-        size = shards.write_shard(place, number, list(pixels), note, "raw")
-        made.append(Shard(shards.shard_name(number), n, size, str(number)))
+        made.append(shards.write_shard(place, number, list(pixels), note, "raw"))
     images = PackedImages(tmp_path / "large", made, (3, side, side), "raw")
     labels = np.arange(n * parts) % 2
     split = np.array([0, 1, 2, 2, 2], np.int8)[np.arange(n * parts) // 2 % 5]

@@ -85,7 +85,7 @@ def test_equal_lists_are_a_cluster(tmp_path):
         ('z,t\nred,0\n red ,1\n"red",0\nblue,1\n', ["z"], [0, 0, 0, 1]),
         ("z,t\ncaf\u00e9,0\ncafe\u0301,1\nx,0\nx,1\n", ["z"], [0, 0, 1, 1]),
         ('z,t\n"NA",0\nNA,1\n,0\nx,1\n', ["z"], [0, 1, 1, 2]),
-        ("z;t\n1,5;0\n1,50;1\n2;0\n3;1\n", ["z"], [0, 0, 1, 2]),
+        ("z;t\n1,5;0\n1,50;1\n2;0\n3;1\n", ["z"], [0, 0, 1, 1]),
         ('"a,b",t\n1,0\n1,1\n2,0\n3,1\n', "a,b", [0, 0, 1, 2]),
         ('"a,b",c,t\n1,0,0\n1,0,1\n2,1,0\n3,1,1\n', '"a,b"', [0, 0, 1, 2]),
         (",z,t\n0,1,0\n1,1,1\n2,2,0\n3,3,1\n,,\n", "all", [0, 0, 1, 2]),
@@ -97,6 +97,38 @@ def test_a_table_is_read_as_prepare_reads_it(tmp_path, text, clusters, expected)
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     (found,) = measure_columns(tmp_path / "t.csv", clusters, "t")
     assert found.estimate == estimate(expected, [0, 1, 0, 1])
+
+
+def test_numbers_are_cut_as_a_training_cuts_them_on_the_rows_that_train(tmp_path):
+    numbers = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 100.5, 200.5, 300.5, 400.5]
+    splits = ["train"] * 6 + ["val", "val", "test", "test"]
+    columns = {"split": splits, "size": numbers, "kind": [0, 1, 0, 1, 1, 1, 0, 0, 1, 1]}
+    file = write(tmp_path / "t.csv", columns)
+    for clusters in ("all", ["size"]):
+        (found,) = measure_columns(file, clusters, "kind")
+        assert found.estimate == estimate([0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 1, 1])
+    (three,) = measure_columns(file, ["size"], "kind", bins=3)
+    assert three.estimate == estimate([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 1, 1])
+
+
+def test_whole_numbers_are_cluster_ids_unless_they_are_to_be_cut(tmp_path):
+    years = list(range(1900, 1930)) * 2
+    file = write(tmp_path / "t.csv", {"year": years, "kind": [0, 1] * 30})
+    (ids,) = measure_columns(file, "all", "kind")
+    assert ids.estimate.information.n_clusters == 30
+    assert "--bins 2 measures that" in ids.notes[0]
+    (cut,) = measure_columns(file, "all", "kind", bins=4)
+    assert cut.estimate.information.n_clusters == 4
+
+
+def test_columns_that_are_no_information_are_named(tmp_path, capsys):
+    label = list(range(4)) * 20
+    columns = {"id": [f"i{i}" for i in range(80)], "copy": label, "kind": label}
+    file = write(tmp_path / "t.csv", columns)
+    assert main(["information", str(file), "--clusters", "all", "--label", "kind"]) == 0
+    shown = capsys.readouterr().out
+    assert "- id: an identifier, 80 values of 80 training images" in shown
+    assert "- copy: the label itself, or nearly so" in shown
 
 
 def test_what_is_unsure_is_noted(tmp_path):

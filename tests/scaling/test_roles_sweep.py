@@ -112,7 +112,7 @@ def test_roles_of_embeddings_are_searched_by_adapters(tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "table.parquet")
     np.save(tmp_path / "vectors.npy", (signs @ rng.normal(size=(4, 32))).astype(np.float32))
     clinfonce(
-        "prepare", "folder", "--table", tmp_path / "table.parquet",
+        "prepare", "embeddings", "--table", tmp_path / "table.parquet",
         "--embeddings", tmp_path / "vectors.npy", "--out", tmp_path / "data",
     )  # fmt: skip
     (tmp_path / "sweep.yaml").write_text(EMBEDDINGS.replace("DATA", str(tmp_path / "data")))

@@ -67,7 +67,7 @@ def test_pretraining_uses_all_images_and_evaluation_those_with_a_label(whole, ta
         columns={n: replace(c, values=c.values[kept]) for n, c in whole.columns.items()},
     )
     found = evaluated(trained.encoder, spec, few)
-    assert {name: trained.trial[name] for name in found} == found
+    assert trained.scores == found
     assert trained.clustering["n_labelled"] == LABELLED
     assert other.clustering["n_labelled"] == len(whole.rows(TRAIN))
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -239,3 +240,48 @@ def test_a_trial_without_training_takes_a_new_encoder_as_it_is(table):
     assert result.trial["train_operations"] == 0
     torch.manual_seed(3)
     assert result.trial["test_knn_top1_all"] > 0.5
+
+
+@pytest.fixture
+def embeddings(tmp_path):
+    """A prepared data set of 60 embeddings."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    vectors = (rng.normal(size=(60, 6)) + labels[:, None]).astype(np.float32)
+    rows = {
+        "path": [f"{i}.png" for i in range(60)],
+        "label": [f"c{label}" for label in labels],
+        "split": np.repeat(["train", "validation", "test"], 20),
+        "even": labels % 2 == 0,
+        "embedding": list(vectors),
+    }
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    command = ["prepare", "embeddings", "--table", str(tmp_path / "t.parquet")]
+    assert main([*command, "--embeddings", "embedding", "--out", str(tmp_path / "made")]) == 0
+    return vectors, str(tmp_path / "made")
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_embeddings_are_probed_adapted_and_written(embeddings, tmp_path, epochs):
+    vectors, made = embeddings
+    trial = {
+        "encoder": {"name": "embeddings"},
+        "adapter": {"hidden_dim": 8, "out_dim": 4} if epochs else None,
+        "clustering": {"source": "column", "column": "even"},
+        "sampler": {"batch_size": 20},
+        "evaluation": {"draws": 1},
+        "epochs": epochs,
+    }
+    spec = ExperimentSpec.model_validate({"name": "e", "data": {"name": made}, "trial": trial})
+    row = pretrain(spec, tmp_path / "results")
+    assert row["regime"] == ("adapter" if epochs else "frozen")
+    out = tmp_path / "x.parquet"
+    command = ["embed", row["trial_id"], "--data", made, "--out", str(out)]
+    assert main([*command, "--results", str(tmp_path / "results")]) == 0
+    found = pq.read_table(out).to_pydict()
+    assert found["path"][:2] == ["0.png", "1.png"]
+    features = np.array(found["features"], np.float32)
+    if epochs:  # the adapter's output beside what it was given
+        assert features.shape == (60, 10)
+    else:
+        np.testing.assert_array_equal(features, vectors)

@@ -123,8 +123,11 @@ def _pack(work: Place, vectors: Embeddings, examined: Examined, options: Options
         bad = _bad(block)
         for place in np.flatnonzero(wanted[start : start + len(block)]).tolist():
             if (reason := bad.get(place)) is not None:
-                where = examined.table.where(start + place)
-                examined.skips.add("bad embedding", f"{where}: {vectors.source}: {reason}")
+                table = examined.table
+                what = vectors.source.removeprefix(f"{table.file}: ")
+                examined.skips.add(
+                    "bad embedding", f"{table.where(start + place)}: {what}: {reason}"
+                )
                 continue
             waiting.append(block[place].tobytes())
             packed.note(start + place, waiting[-1])

@@ -86,6 +86,7 @@ def _open(place: Place, metadata: Any, copies: Path | None) -> ImageTable:
         split=rows["split"].to_numpy().astype(np.int8),
         columns={c["name"]: read_column(c, rows) for c in metadata["columns"]},
         targets={t["name"]: read_target(t, rows, labels) for t in metadata.get("targets", ())},
+        paths=rows["path"].to_pylist() if "path" in rows.column_names else None,
     )
     # Stored when the images were at hand: reading all of them anew could take hours.
     loaded.__dict__["fingerprint"] = metadata["fingerprint"]

@@ -238,6 +238,8 @@ def _odd_one(texts: Collection[str]) -> str | None:
     for pair in _PAIRS:
         if pair <= folded.keys() and len(folded) == 3:
             (odd,) = folded.keys() - pair
+            if all(plain(text) is not None for text in texts):
+                return None  # three numbers
             return _may_be_missing(folded[odd])
     strange = [text for text in texts if plain(text) is None]
     return _may_be_missing(strange[0]) if len(strange) == 1 and len(texts) > 3 else None

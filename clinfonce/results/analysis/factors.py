@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from clinfonce.results.analysis.averages import clustering_rows, quoted, select_trials
+from clinfonce.results.analysis.averages import clustering_rows, select_trials
 from clinfonce.results.analysis.relation import chosen_of
+from clinfonce.results.sql.columns import quoted
 from clinfonce.results.sql.query import Results
 
 

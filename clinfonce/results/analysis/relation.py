@@ -17,7 +17,7 @@ from clinfonce.results.analysis.averages import (
 from clinfonce.results.analysis.frozen import AgainstFrozen, against_frozen, verdict
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.sql.query import Results
-from clinfonce.results.store.schema import describe_accuracy
+from clinfonce.results.store.measures import describe_metric
 
 # What accuracy is held against, and how people call it.
 QUANTITIES: Mapping[str, str] = {
@@ -338,7 +338,7 @@ def _outcome(rows: tuple[ClusteringRow, ...], chosen: ClusteringRow | None, metr
     labels = next((r for r in scored if r.source == "labels"), None)
     if chosen is None or instances is None:
         best = chosen or scored[0]
-        return f"{best.name} reaches {_percent(best)}. Accuracy is {describe_accuracy(metric)}."
+        return f"{best.name} reaches {_percent(best)}. Accuracy is {describe_metric(metric)}."
     return _compare(chosen, instances, labels, metric)
 
 
@@ -357,7 +357,7 @@ def _compare(
         gap = labels.accuracy - instances.accuracy
         way = f"{gain / gap:.0f} % of the way to" if gain > 0 and gap > 0 else "against"
         text += f", {way} {labels.name} ({_percent(labels)})"
-    return f"{text}. Accuracy is {describe_accuracy(metric)}."
+    return f"{text}. Accuracy is {describe_metric(metric)}."
 
 
 def _percent(row: ClusteringRow) -> str:

@@ -55,6 +55,7 @@ class Material:
         dots: complete trials by temperature.
         curves: learning curves, most important first.
         failures: failed trials, the first twenty.
+        cautions: pairs of a clustering that is no information, and why.
         setting: pairs of a name and its values, joined.
         finished: when the last trial ended, as text in UTC; empty if none did.
         seconds: of all trials together.
@@ -68,6 +69,7 @@ class Material:
     dots: tuple[Dot, ...]
     curves: tuple[Curve, ...]
     failures: tuple[Failure, ...]
+    cautions: tuple[tuple[str, str], ...]
     setting: tuple[tuple[str, str], ...]
     finished: str
     seconds: float
@@ -94,6 +96,7 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
         dots_of(results, metric=metric, sweep=sweep),
         curves_of(results, metric=metric, sweep=sweep),
         _failures(results, where),
+        _cautions(results, where),
         _setting(results, where),
         whole["finished"] or "",
         whole["seconds"] or 0.0,
@@ -108,6 +111,14 @@ def _failures(results: Results, where: str) -> tuple[Failure, ...]:
     return tuple(
         Failure(r["name"], r["trial_id"], r["error"] or "no reason was recorded") for r in rows
     )
+
+
+def _cautions(results: Results, where: str) -> tuple[tuple[str, str], ...]:
+    rows = results.sql(
+        "select distinct name, caution from clusterings where caution is not null "
+        f"and clustering_id in (select clustering_id from trials where {where}) order by name"
+    ).to_pylist()
+    return tuple((row["name"], row["caution"]) for row in rows)
 
 
 def _setting(results: Results, where: str) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from clinfonce.results.analysis.relation import QUANTITIES, Effect, Relation
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.report import figures
 from clinfonce.results.report.material import Material
-from clinfonce.results.store.schema import describe_accuracy
+from clinfonce.results.store.measures import describe_metric
 
 
 def sections(material: Material, command: str | None) -> dict[str, str]:
@@ -22,7 +22,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "answer": _unbroken(relation.answer),
         "summary": _summary(material),
         "tiles": _tiles(relation),
-        "metric": escape(describe_accuracy(relation.metric)),
+        "metric": escape(describe_metric(relation.metric)),
         "plane": _both(lambda size: figures.information_plane(rows, size=size, chosen=chosen)),
         "plane_above_chance": _both(
             lambda size: figures.information_plane(
@@ -45,7 +45,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
             for name, value in material.setting
         ),
-        "failures": _failures(material),
+        "failures": _failures(material) + _cautions(material),
         "command": f"<pre><code>{escape(command)}</code></pre>" if command else "",
     }
 
@@ -246,3 +246,10 @@ def _failures(material: Material) -> str:
     rest = material.relation.n_failed - len(material.failures)
     more = f"<p>and {rest} more</p>" if rest > 0 else ""
     return f"<h3>Failed trials</h3><ul>{items}</ul>{more}"
+
+
+def _cautions(material: Material) -> str:
+    items = "".join(
+        f"<li><b>{escape(name)}</b>: {escape(caution)}</li>" for name, caution in material.cautions
+    )
+    return f"<h3>Clusterings that are no information</h3><ul>{items}</ul>" if items else ""

@@ -5,11 +5,12 @@
       clusterings/<clustering_id>.parquet
       epochs/<trial_id>.parquet
       factors/<trial_id>.parquet
+      scores/<trial_id>.parquet
       trials/<trial_id>.parquet        written last: it says that the trial is done
 
 Many processes and machines may write at once, since no two write the same file. A trial that was
-interrupted leaves at most an epochs file, which the next attempt replaces. Once there are many
-files they are gathered into few, `_compacted-….parquet` beside them.
+interrupted leaves at most files of epochs and scores, which the next attempt replaces. Once there
+are many files they are gathered into few, `_compacted-….parquet` beside them.
 """
 
 import json
@@ -17,6 +18,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import pyarrow.compute as pc
 
 from clinfonce.errors import InputError, StorageError
 from clinfonce.files import Folder
@@ -26,6 +29,7 @@ from clinfonce.results.store.parquet import parquet_bytes
 from clinfonce.results.store.rows import check_key, to_table
 from clinfonce.results.store.scan import listing, patiently, rows_of, scan
 from clinfonce.results.store.schema import SCHEMA_VERSION, TABLES
+from clinfonce.results.store.scores import by_trial, named, parted, scan_scores
 
 Row = Mapping[str, Any]
 
@@ -44,6 +48,7 @@ class Store:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self._clusterings: set[str] = set()  # keys known to be there; they are never removed
+        self._is_current = False  # whether its marker is known to be of this version
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> "Store":
@@ -63,11 +68,10 @@ class Store:
                 f"{os.fspath(path)!r} holds something else than results (no {_MARKER}); "
                 "give an empty or a new folder with --results"
             )
-        marker = {"format": _FORMAT, "version": SCHEMA_VERSION}
         try:
             if is_new:
                 folder.make()
-                folder.write(_MARKER, (json.dumps(marker) + "\n").encode())
+                folder.write(_MARKER, _marker())
             else:
                 folder.check_writable()
         except StorageError as error:
@@ -90,7 +94,7 @@ class Store:
                 f"no results in {os.fspath(path)!r}: run `clinfonce sweep` first, "
                 "or name the folder of the results with --results"
             )
-        _check_marker(folder.read(_MARKER), os.fspath(path))
+        _version(folder.read(_MARKER), os.fspath(path))
         return cls(folder)
 
     def write_trial(
@@ -98,6 +102,7 @@ class Store:
         trial: Row,
         epochs: Sequence[Row],
         clustering: Row | None,
+        scores: Sequence[Row] | None = None,
         *,
         factors: Sequence[Row] = (),
     ) -> None:
@@ -107,6 +112,8 @@ class Store:
             trial: the row of `trials`; absent keys are null.
             epochs: the rows of `epochs`.
             clustering: the row of `clusterings`; None where the trial never had one.
+            scores: the rows of `scores`, perhaps without their trial; None: those that the row
+                names, such as test_linear_top1_5.
             factors: the rows of `factors`, perhaps without their trial.
 
         Raises:
@@ -116,13 +123,19 @@ class Store:
         trial_id = check_key("trial_id", trial["trial_id"])
         if strangers := {e["trial_id"] for e in epochs} - {trial_id}:
             raise ValueError(f"epochs of {sorted(strangers)} given with trial {trial_id}")
-        tables = {"epochs": to_table("epochs", epochs)}
+        columns, measured = parted(trial)
+        measured = measured if scores is None else [dict(score) for score in scores]
+        tables = {
+            "epochs": to_table("epochs", epochs),
+            "scores": to_table("scores", [{**score, "trial_id": trial_id} for score in measured]),
+        }
         if factors:
             rows = [{**factor, "trial_id": trial_id} for factor in factors]
             tables["factors"] = to_table("factors", rows)
-        tables["trials"] = to_table("trials", [trial])
+        tables["trials"] = to_table("trials", [columns])
         self.check_there()
         with shared(self.folder):
+            self._keep_older_versions_out()
             if clustering is not None:
                 self._write_clustering(clustering)
             for table, rows in tables.items():  # trials last
@@ -162,9 +175,19 @@ class Store:
         self._compact(everything=True, wait=True)
 
     def finished(self) -> dict[str, dict[str, Any]]:
-        """The rows of all trials that have ended, by trial_id, in order of their keys."""
+        """The rows of all trials that have ended, by trial_id, in order of their keys.
+
+        Each has its measures by name, such as test_linear_top1_5; those of groups are left out.
+        """
         rows = patiently(self.folder, lambda: scan(self.folder, "trials").to_table().to_pylist())
-        return {row["trial_id"]: row for row in sorted(rows, key=lambda row: str(row["trial_id"]))}
+        whole = pc.field("grouped_by").is_null()
+        scores = by_trial(
+            patiently(
+                self.folder, lambda: scan_scores(self.folder).to_table(filter=whole).to_pylist()
+            )
+        )
+        ordered = sorted(rows, key=lambda row: str(row["trial_id"]))
+        return {row["trial_id"]: named(row, scores.get(row["trial_id"], ())) for row in ordered}
 
     def epochs_of(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows of `epochs` of one trial, in order; none if it is unknown."""
@@ -200,13 +223,23 @@ class Store:
         """Remove trials and their epochs, so that they run again; unknown ones are passed over."""
         keys = {check_key("trial_id", trial_id) for trial_id in trial_ids}
         with exclusive(self.folder, wait=True):
-            for table in ("trials", "factors", "epochs"):  # trials first: no done one lacks any
+            # Trials first: no done trial lacks any.
+            for table in ("trials", "scores", "factors", "epochs"):
                 drop(self.folder, table, keys)
 
     def _compact(self, *, everything: bool, wait: bool) -> None:
         with exclusive(self.folder, wait=wait) as got:
             if got:
+                self._keep_older_versions_out()
                 compact(self.folder, everything=everything)
+
+    def _keep_older_versions_out(self) -> None:
+        """Mark an older store as one of this version, as what is written from here on is."""
+        if self._is_current:
+            return
+        if _version(self.folder.read(_MARKER), self.folder.place) < SCHEMA_VERSION:
+            self.folder.write(_MARKER, _marker())
+        self._is_current = True
 
     def _write_clustering(self, clustering: Row) -> None:
         key = check_key("clustering_id", clustering["clustering_id"])
@@ -226,7 +259,16 @@ def _may_be_ours(name: str) -> bool:
     return name in _PARTS or name.startswith(".tmp-")
 
 
-def _check_marker(content: bytes, path: str) -> None:
+def _marker() -> bytes:
+    return (json.dumps({"format": _FORMAT, "version": SCHEMA_VERSION}) + "\n").encode()
+
+
+def _version(content: bytes, path: str) -> int:
+    """The version of a store by what its marker holds.
+
+    Raises:
+        InputError: it is damaged, of something else, or of a newer version.
+    """
     try:
         marker = json.loads(content)
         name, version = marker["format"], int(marker["version"])
@@ -239,3 +281,4 @@ def _check_marker(content: bytes, path: str) -> None:
             f"{path!r} holds results of version {version}; this clinfonce reads up to "
             f"{SCHEMA_VERSION}: install a newer one"
         )
+    return version

@@ -9,7 +9,7 @@ from optuna.storages import JournalStorage
 
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
-from clinfonce.data import TRAIN, ImageTable, attributes
+from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError, StorageError
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.features import FeatureCache
@@ -18,6 +18,8 @@ from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
+from clinfonce.scaling.search.metric import columns_of
+from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
 from clinfonce.scaling.search.searcher import OptunaSearcher
 from clinfonce.scaling.search.warm_start import advised_points
@@ -77,18 +79,19 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
-        codes = attributes(table, table.rows(TRAIN))
-        names = tuple(name for name, values in codes.items() if values.min() < values.max())
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
+            names, parts = offered(sweep, table)
             columns = tuple(usable_columns(table, table.rows(TRAIN)))
-            advised = advised_points(sweep, table)
-            searcher = OptunaSearcher(sweep, names, storage, advised, columns)
+            searcher = OptunaSearcher(
+                sweep, names, storage, advised_points(sweep, table), parts, columns
+            )
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
-        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
+        columns = columns_of(sweep.metric, table)
+        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle, columns)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
         self._clusterings: dict[str, Clustering | None] = {}
@@ -99,7 +102,7 @@ class SweepState:
         self._upcoming: Proposal | None = None  # the next of the plan, looked at but not started
         self.lost: dict[str, str] = {}
         self.broken: StorageError | None = None
-        self._encoders = BestEncoders(store.folder, sweep.metric, sweep.keep)
+        self._encoders = BestEncoders(store.folder, columns, sweep.keep)
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
@@ -217,8 +220,14 @@ class SweepState:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
             clustering = next(iter(report["clustering"]), None)
-            trial, factors = report["trial"][0], report.get("factors", ())
-            self._end(identity, "complete", trial, clustering, factors=factors)
+            self._end(
+                identity,
+                "complete",
+                report["trial"][0],
+                clustering,
+                scores=report.get("scores"),
+                factors=report.get("factors", ()),
+            )
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
@@ -281,6 +290,7 @@ class SweepState:
         trial: Row | None = None,
         described: Row | None = None,
         *,
+        scores: Sequence[Row] | None = None,
         factors: Sequence[Row] = (),
         error: str | None = None,
         lost: bool = False,
@@ -308,7 +318,7 @@ class SweepState:
             self.lost[identity] = error or ""
         else:
             self._store.write_trial(
-                row, describe_epochs(history, identity), described, factors=factors
+                row, describe_epochs(history, identity), described, scores, factors=factors
             )
             self._encoders.take(row)
         if status == "stopped":  # nobody resumes it; one that failed may be looked into

@@ -128,6 +128,11 @@ def _check_node(address: str, channel: grpc.Channel) -> None:
     _, get = ray_private.head_questions(channel)
     nodes = _ask(address, get, ray_private.NODES_REQUEST).node_info_list
     addresses = [node.node_manager_address for node in nodes if node.state == node.ALIVE]
+    if not addresses:
+        raise InputError(
+            f"the Ray cluster at {address} has no node that works: if it was just started, try "
+            "again in a moment, else look at its logs"
+        )
     if not any(_is_ours(node) for node in addresses):
         raise InputError(
             f"this machine is no node of the Ray cluster at {address} (nodes: "

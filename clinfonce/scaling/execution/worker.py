@@ -151,6 +151,7 @@ def _run(
     return {
         "epochs": [],
         "trial": [result.trial],
+        "scores": result.scores,
         "clustering": clustering,
         "factors": result.factors,
     }

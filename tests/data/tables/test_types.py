@@ -143,6 +143,10 @@ def test_what_is_unsure_is_said(parse, values, note):
     assert note in " ".join(parse(values).notes)
 
 
+def test_three_numbers_are_no_boolean_and_a_stray(parse):
+    assert parse(["0", "1", "2"]).notes == ()
+
+
 def test_numbers_with_a_text_among_them(parse):
     values = [*map(str, range(30)), "tall"]
     with pytest.raises(InputError, match=r"line 32: c is 'tall' among numbers; .*--missing"):

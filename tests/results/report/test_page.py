@@ -111,6 +111,15 @@ def _row(status: str, accuracy: float | None) -> dict[str, Any]:
     return {"status": status, "test_linear_top1_5": accuracy}
 
 
+def test_clusterings_that_are_no_information_are_named(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    trial, epochs, clustering = rows()
+    store.write_trial(trial, epochs, clustering | {"name": "id", "caution": "an identifier <b>"})
+    text = page(open_results(store), tmp_path)
+    assert "Clusterings that are no information" in text
+    assert "<b>id</b>: an identifier &lt;b&gt;" in text
+
+
 def test_control_characters_are_spelled_out(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "r")
     trial, epochs, clustering = rows()
@@ -192,21 +201,26 @@ def test_five_thousand_trials_are_quick(tmp_path: Path) -> None:
 def _write_many(
     store: Store, trial: dict[str, Any], clustering: dict[str, Any], count: int
 ) -> None:
+    from clinfonce.results.store.measures import parse_metric
     from clinfonce.results.store.parquet import parquet_bytes
     from clinfonce.results.store.rows import to_table
+    from clinfonce.results.store.scores import parted, score_row
 
-    trials = [
-        trial | {"trial_id": f"m{i}", "clustering_id": f"m{i}", "test_linear_top1_5": i % 97 / 97}
+    columns, _ = parted(trial)
+    trials = [columns | {"trial_id": f"m{i}", "clustering_id": f"m{i}"} for i in range(count)]
+    metric = parse_metric("test_linear_top1_5")
+    scores = [
+        score_row(metric, trial_id=f"m{i}", value=i % 97 / 97, **more)
         for i in range(count)
+        for more in ({}, {"grouped_by": "camera", "group": "left"})
     ]
     clusterings = [
         clustering | {"clustering_id": f"m{i}", "i_zt": i % 89 / 30} for i in range(count)
     ]
-    store.folder.write(
-        "trials/many.parquet", parquet_bytes(to_table("trials", trials), name="trials/many")
-    )
-    many = parquet_bytes(to_table("clusterings", clusterings), name="clusterings/many")
-    store.folder.write("clusterings/many.parquet", many)
+    tables = {"trials": trials, "scores": scores, "clusterings": clusterings}
+    for table, content in tables.items():
+        many = parquet_bytes(to_table(table, content), name=f"{table}/many")
+        store.folder.write(f"{table}/many.parquet", many)
 
 
 def test_a_search_shows_what_was_decisive_and_temperatures(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clinfonce.evaluation.readable import read_categories, read_numbers
+from clinfonce.evaluation.leave_one_out import read_categories, read_numbers
 from clinfonce.evaluation.usable import Visibility
 
 
