@@ -65,10 +65,13 @@ class SweepDisplay:
         self._total = total
         self._bar.update(self._task, description="sweep", total=total)
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """A running trial has a new validation accuracy, of kNN."""
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
+        """A running trial has a new validation accuracy, of kNN; None where there are no labels."""
         self._pace.epoch(trial_id, epoch / epochs)
-        text = f"{one_line(name)}: epoch {epoch}/{epochs}, kNN {accuracy:.1%}"
+        text = f"{one_line(name)}: epoch {epoch}/{epochs}"
+        text += "" if accuracy is None else f", kNN {accuracy:.1%}"
         self._bar.update(self._task, note=f"{self._note()} · {text}")
         self._running.pop(trial_id, None)
         self._running[trial_id] = text
@@ -139,6 +142,10 @@ class PackingDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away: what follows is written below it."""
         self._bar.stop()
 
     def progress(self, done: int, total: int) -> None:

@@ -41,6 +41,11 @@ class EvaluationSpec(Spec):
     factors: bool = True  # whether it is measured what of each column can be read
     # Columns by whose values the test images are grouped: the worst group, and the mean over them.
     groups: Names = ()
+    # Columns that no clustering may be made of: what of them can be read from the features is
+    # measured, `held_out`.
+    held_out: Names = ()
+    # Whether features are measured without labels; absent: where there is no target.
+    label_free: bool | None = None
     balanced: bool = False  # every class weighs the same in the probes with all labels
 
 
@@ -184,7 +189,7 @@ _LATER: dict[str, frozenset[str]] = {
     ),
     "clustering": frozenset({"parts"}),
     "optimizer": frozenset({"head_learning_rate"}),
-    "evaluation": frozenset({"factors", "groups", "balanced"}),
+    "evaluation": frozenset({"factors", "groups", "balanced", "held_out", "label_free"}),
 }
 
 

@@ -12,7 +12,7 @@ from clinfonce.data import TRAIN, Column, ImageTable
 from clinfonce.evaluation.leave_one_out import Reading, read_categories, read_numbers
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.trial.columns import categories_of, usable_columns
-from clinfonce.trial.probing import Encode
+from clinfonce.trial.encoding import Encode
 
 Row = dict[str, Any]
 

@@ -26,14 +26,17 @@ from clinfonce.training.loop import Epoch, Pretraining, build_model
 from clinfonce.training.sampler import build_sampler
 from clinfonce.trial.attraction import Attraction, build_attraction, check_attraction
 from clinfonce.trial.clusterings import PretrainedFeatures, labels_of
-from clinfonce.trial.factors import describe_factors
-from clinfonce.trial.probing import (
+from clinfonce.trial.encoding import (
     Encode,
+    EncodeViews,
     encoder_of_features,
     encoder_of_images,
-    probe,
-    validate,
+    views_of_features,
+    views_of_images,
 )
+from clinfonce.trial.factors import describe_factors
+from clinfonce.trial.label_free import check_held_out, without_held_out
+from clinfonce.trial.probing import probe, validate
 from clinfonce.trial.rows import (
     Row,
     describe_clustering,
@@ -112,6 +115,7 @@ def _checked(spec: TrialSpec, table: ImageTable, start: Start) -> Attraction | N
     policy_of(spec)
     check_kind(spec.encoder, table)
     check_evaluation(spec.evaluation, table)
+    check_held_out(spec, table)
     shape = input_shape(spec, table, start)
     if spec.epochs == 0:
         if not needs_weights(spec.encoder):  # else they are known to fit
@@ -125,7 +129,9 @@ def _checked(spec: TrialSpec, table: ImageTable, start: Start) -> Attraction | N
             attraction = Attraction(from_instances(len(table.rows(TRAIN))))
         else:
             attraction = build_attraction(
-                spec, table, pretrained if spec.encoder.is_pretrained else None
+                spec,
+                without_held_out(spec.evaluation, table),
+                pretrained if spec.encoder.is_pretrained else None,
             )
     clustering = attraction.clustering
     if not spec.clustering.alternates:  # else it starts with instances
@@ -203,7 +209,7 @@ def run_trial(
         else:
             outcome = _trained(spec, table, attraction, start, device, on_epoch, checkpoint)
         factors = _factors(spec, table, outcome)
-        scores = probe(outcome.encoded, table, spec.evaluation)
+        scores = probe(outcome.encoded, outcome.views, table, spec.evaluation)
     shape = input_shape(spec, table, start)
     trial = {
         **describe_trial(spec, table, outcome.clustering, experiment=experiment),
@@ -252,6 +258,7 @@ class _Outcome:
 
     encoded: Encode
     before: Encode
+    views: EncodeViews
     clustering: Clustering | None = None
     history: list[Epoch] = field(default_factory=list)
     state: dict[str, Tensor] = field(default_factory=dict)
@@ -262,12 +269,18 @@ class _Outcome:
 def _untrained(spec: TrialSpec, table: ImageTable, start: Start, device: torch.device) -> _Outcome:
     """The encoder as it is: from cached features where its weights are pretrained."""
     if spec.encoder.is_pretrained:
-        as_it_is = encoder_of_features(None, frozen_features(spec, table, start, device), device)
-        return _Outcome(as_it_is, as_it_is)
+        features = frozen_features(spec, table, start, device)
+        as_it_is = encoder_of_features(None, features, device)
+        return _Outcome(as_it_is, as_it_is, views_of_features(None, spec, features, device))
     model = build_model(spec, input_shape=input_shape(spec, table, start), n_clusters=2)
     encoder = model.encoder.to(device)
     as_it_is = encoder_of_images(encoder, table, device)
-    return _Outcome(as_it_is, as_it_is, state=_on_the_cpu(encoder.state_dict()))
+    return _Outcome(
+        as_it_is,
+        as_it_is,
+        views_of_images(encoder, spec, table, device),
+        state=_on_the_cpu(encoder.state_dict()),
+    )
 
 
 def _trained(
@@ -296,15 +309,17 @@ def _trained(
         checkpoint=checkpoint,
         attributes=_shared_attributes(spec, table, clustering),
         sources=attraction.sources,
-        labels=labels_of(table, rows, partly=True),
+        labels=None if table.labels is None else labels_of(table, rows, partly=True),
     )
     encoder, earlier = training.encoder, training.seconds
     if adapter is None:
         encoded = encoder_of_images(encoder, table, device)
         before = _as_at_the_start(spec, table, inputs, weights, device)
+        views = views_of_images(encoder, spec, table, device)
     else:
         encoded = encoder_of_features(encoder, frozen, device)
         before = encoder_of_features(None, frozen, device)
+        views = views_of_features(encoder, spec, frozen, device)
     for epoch in training.epochs():
         due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
         if due and epoch.val_knn is None:
@@ -317,7 +332,7 @@ def _trained(
     state = {prefix + name: w for name, w in _on_the_cpu(encoder.state_dict()).items()}
     built = encoder.description if isinstance(encoder, Adapter) else None
     made = training.clustering or clustering
-    return _Outcome(encoded, before, made, training.history, state, built, earlier)
+    return _Outcome(encoded, before, views, made, training.history, state, built, earlier)
 
 
 def _as_at_the_start(

@@ -47,6 +47,11 @@ def rows_of(table: ImageTable, target: Target) -> SplitRows:
             for name, code in SPLITS.items()}  # fmt: skip
 
 
+def values_on(target: Target, rows: SplitRows, device: torch.device) -> dict[str, Tensor]:
+    """What a target says of some images of each split."""
+    return {name: _tensor(target.values[part], device) for name, part in rows.items()}
+
+
 def target_rows(
     target: Target, table: ImageTable, rows: SplitRows, space: Space, spec: EvaluationSpec
 ) -> Iterator[Row]:
@@ -72,8 +77,7 @@ def _scores(
     spec: EvaluationSpec,
     groupings: Groupings,
 ) -> Iterator[Score]:
-    device = space.train.device
-    values = {name: _tensor(target.values[part], device) for name, part in rows.items()}
+    values = values_on(target, rows, space.train.device)
     match target.kind:
         case "class":
             protocol = _protocol(spec, is_first=target.name == first_target(table))

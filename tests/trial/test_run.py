@@ -174,9 +174,3 @@ def test_every_source_makes_a_clustering_of_the_training_images(table, clusterin
     spec = TrialSpec.model_validate({"clustering": clustering}).clustering
     built = build_clustering(spec, table)
     assert (len(built.ids), built.n_clusters) == (898, clusters)
-
-
-def test_a_data_set_without_labels_cannot_be_probed(table):
-    unlabelled = ImageTable("digits", table.images, None, (), table.split, table.columns)
-    with pytest.raises(InputError, match="no labels"):
-        run_trial(SPEC, unlabelled, experiment="demo")

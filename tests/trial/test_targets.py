@@ -113,7 +113,7 @@ def test_a_store_answers_for_each_target(result, tmp_path):
         assert [r.accuracy for r in relation.rows] == [result.trial[metric]]
         target = metric.partition(":")[0]
         assert target in relation.answer
-    with pytest.raises(InputError, match="less is better: take r2"):
+    with pytest.raises(InputError, match="of that less is better; take r2"):
         relate(results, metric="age:test_linear_mae_all")
     with pytest.raises(InputError, match=r"target: 'agee'; did you mean 'age'"):
         relate(results, metric="agee:test_linear_r2_all")

@@ -14,15 +14,15 @@ u = U / H(T) and v = (H(Z) − U) / log2 n the fit is least squares of
 
     gain = a + b u + c (1 − u) v + d u v,
 
-one for all regimes (adapter, scratch, fine-tuning) and, drawn towards it, one for each: of
-clusterings that say little of the label, coarse ones lose more than fine ones; to those that say
-all of it, nuisance bits do no good. How far a gain lies from the fit is told from data sets that
-were left out of it, and grows with u.
+one for adapters, of which there are most trials, and one drawn towards it for training from scratch
+and for fine-tuning: of clusterings that say little of the label, coarse ones lose more than fine
+ones; to those that say all of it, nuisance bits do no good. How far a gain lies from the fit is
+told from data sets that were left out of it, and grows with u.
 """
 
 import csv
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ REGIMES = ("adapter", "scratch", "fine-tuning")
 _FEWEST = 6  # points for a fit of four coefficients
 _RESAMPLES = 200
 _RIDGE = 1e-4  # keeps a fit defined where all points lie on a line
-_APART = 0.02  # penalty of what a regime has of its own, beside points whose weights add up to one
+_APART = 0.1  # penalty of how regimes differ, beside points whose weights add up to one
 _KNEE = 0.5  # of useful bits over H(T), from which the spread grows no more
 _LEAST_SPREAD = 0.02
 _FREEDOM = 4  # of Student's t of what is drawn around the fit
@@ -267,24 +267,31 @@ def _columns(points: Sequence[Point]) -> tuple[Array, Array, Array, Array]:
     A gain below −1 counts as −1: how hopeless a clustering is must not bend the fit elsewhere.
     """
     sets = [(p.data, p.regime) for p in points]
-    weights = np.array([1 / sets.count(each) for each in sets]) / len(set(sets))
+    counts = Counter(sets)
+    weights = np.array([1 / counts[each] for each in sets]) / len(counts)
     values = np.array([(p.useful, p.nuisance, max(p.gain, _LEAST_GAIN)) for p in points]).T
     return values[0], values[1], values[2], weights
 
 
 def _fit(points: Sequence[Point]) -> dict[str, Array]:
-    """Coefficients (4,) of every regime: of all, and what each has of its own."""
+    """Coefficients (4,) of every regime: of adapters, and how others differ from those."""
+    first = [p for p in points if p.regime == REGIMES[0]]
+    known = _drawn_to(np.zeros(4), first or points, _RIDGE)
+    found = {REGIMES[0]: known}
+    for regime in REGIMES[1:]:
+        own = [p for p in points if p.regime == regime]
+        found[regime] = _drawn_to(known, own, _APART if first else _RIDGE) if own else known
+    return found
+
+
+def _drawn_to(prior: Array, points: Sequence[Point], penalty: float) -> Array:
+    """Least squares with a penalty on the squared distance to other coefficients."""
     useful, nuisance, gain, weights = _columns(points)
-    common = _design(useful, nuisance)
-    own = [np.array([p.regime == regime for p in points])[:, None] for regime in REGIMES]
-    design = np.concatenate([common, *(common * mine for mine in own)], axis=1)
-    n = common.shape[1]
-    penalty = np.diag([_RIDGE] * n + [_APART] * (n * len(REGIMES)))
+    design = _design(useful, nuisance)
     weighted = design * weights[:, None]
-    found = np.linalg.solve(weighted.T @ design + penalty, weighted.T @ gain)
-    return {
-        regime: found[:n] + found[n * (i + 1) : n * (i + 2)] for i, regime in enumerate(REGIMES)
-    }
+    square = weighted.T @ design + penalty * np.eye(len(prior))
+    step = np.linalg.solve(square, weighted.T @ (gain - design @ prior))
+    return np.asarray(prior + step, dtype=np.float64)
 
 
 def _resample(points: Sequence[Point], rng: np.random.Generator) -> list[Point]:

@@ -16,6 +16,7 @@ from clinfonce.results.analysis.averages import (
 )
 from clinfonce.results.analysis.frozen import AgainstFrozen, against_frozen, verdict
 from clinfonce.results.analysis.statistics import Interval
+from clinfonce.results.analysis.targets import Targets, targets_of
 from clinfonce.results.sql.query import Results
 from clinfonce.results.store.measures import describe_metric
 
@@ -113,6 +114,7 @@ class Relation:
             those that ran with several seeds if any did.
         against_frozen: the chosen clustering and the encoder as it was pretrained, with few labels,
             by neighbours and with all labels; none where no trial probed that.
+        targets: all targets side by side, and the groups that lose.
         answer: the outcome in one sentence, or two where there is a frozen encoder.
     """
 
@@ -129,6 +131,7 @@ class Relation:
     notes: tuple[str, ...]
     chosen: str | None
     against_frozen: tuple[AgainstFrozen, ...]
+    targets: Targets
     answer: str
 
     def to_json(self) -> dict[str, Any]:
@@ -170,6 +173,7 @@ def relate(results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None 
         notes=_notes(trials, rows, len(scored)),
         chosen=chosen.clustering_id if chosen else None,
         against_frozen=compared,
+        targets=targets_of(results, sweep=sweep),
         answer=_answer(rows, chosen, metric, compared),
     )
 

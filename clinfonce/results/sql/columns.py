@@ -34,10 +34,14 @@ def _pivot(columns: Mapping[str, tuple[Metric, str]]) -> str:
 
 
 def _condition(metric: Metric) -> str:
-    own = f"coalesce(o.target, '{LABEL}')"
-    target = own if metric.target is None else quoted(metric.target)
+    if metric.is_label_free:
+        target = "is null"
+    elif metric.target is None:
+        target = f"= coalesce(o.target, '{LABEL}')"
+    else:
+        target = f"= {quoted(metric.target)}"
     return (
-        f"s.target = {target} and s.split = '{metric.split}' and s.probe = '{metric.probe}' "
+        f"s.target {target} and s.split = '{metric.split}' and s.probe = '{metric.probe}' "
         f"and s.measure = '{metric.measure}' and s.labels = '{metric.labels}'"
     )
 

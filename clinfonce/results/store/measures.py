@@ -36,7 +36,15 @@ MEASURES: Mapping[str, str] = {
     **{f"recall_at_{k}": f"recall at {k}" for k in RECALLS},
     "r_precision": "R-precision",
 }
-_ERRORS = ("mae", "mae_of_mean")
+# … and of those of the features alone.
+LABEL_FREE: Mapping[str, str] = {
+    "held_out": "share that can be read of the columns that were held out",
+    "rankme": "RankMe, an effective rank",
+    "lidar": "LiDAR, an effective rank",
+    "alignment": "alignment, the distance of two views",
+    "uniformity": "uniformity",
+}
+_LESS_IS_BETTER = ("mae", "mae_of_mean", "alignment", "uniformity")
 
 _RETRIEVAL = (*(f"recall_at_{k}" for k in RECALLS), "r_precision", "map")
 _OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -48,13 +56,16 @@ _OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "multilabel": {"linear": ("map", "macro_f1", "label_accuracy")},
     "number": {"linear": ("r2",)},
 }
-_MAIN = {"class": "top1", "multilabel": "map", "number": "r2"}
+# Of a kind of target the measure that stands for it among others.
+MAIN = {"class": "top1", "multilabel": "map", "number": "r2"}
 
 _SPLIT_WORDS = {"val": "validation", "test": "test"}
 _PROBE_WORDS = {"linear": "linear probe", "knn": "kNN probe", "retrieval": "retrieval"}
 _NAME = re.compile(
     f"({'|'.join(SPLITS)})_({'|'.join(_PROBE_WORDS)})_([a-z0-9_]+)_([0-9]+|all)",
 )
+FEATURES, NO_LABELS = "features", "none"  # probe and labels of what needs no target
+_OF_FEATURES = re.compile(f"({'|'.join(SPLITS)})_{FEATURES}_([a-z_]+)")
 
 
 @dataclass(frozen=True)
@@ -64,9 +75,9 @@ class Metric:
     Attributes:
         split: val or test.
         probe: what was fitted to the features.
-        measure: a key of `MEASURES`.
-        labels: how many a class the probe had, or all.
-        target: what was predicted; None: the trial's own, its column `target`.
+        measure: a key of `MEASURES`, or of `LABEL_FREE`.
+        labels: how many a class the probe had, or all, or none.
+        target: what was predicted; None: the trial's own, its column `target`, or nothing.
     """
 
     split: str
@@ -78,8 +89,15 @@ class Metric:
     @property
     def name(self) -> str:
         """As `parse_metric` reads it."""
+        if self.is_label_free:
+            return f"{self.split}_{FEATURES}_{self.measure}"
         plain = f"{self.split}_{self.probe}_{self.measure}_{self.labels}"
         return plain if self.target is None else f"{self.target}:{plain}"
+
+    @property
+    def is_label_free(self) -> bool:
+        """Whether it is of the features alone."""
+        return self.probe == FEATURES
 
     @property
     def on_validation(self) -> "Metric":
@@ -89,6 +107,8 @@ class Metric:
     @property
     def words(self) -> str:
         """For people: "test accuracy, linear probe, 5 labels per class"."""
+        if self.is_label_free:
+            return f"{_SPLIT_WORDS[self.split]} {LABEL_FREE[self.measure]}"
         of = "" if self.target is None else f" of {self.target}"
         number = "1 label" if self.labels == "1" else f"{self.labels} labels"
         labels = number if self.labels == "all" else f"{number} per class"
@@ -103,21 +123,24 @@ def parse_metric(name: str) -> Metric:
     """The measure that a name is of.
 
     Raises:
-        InputError: it is of none, or of an error, of which less is better.
+        InputError: it is of none, or of one of which less is better.
     """
     if (found := metric_or_none(name)) is None:
         raise InputError(
             f"metric {name!r} is unknown; allowed: {', '.join(ACCURACIES)}, {DURING_TRAINING}; "
             "of another target TARGET: stands before it"
         )
-    if found.measure in _ERRORS:
-        raise InputError(f"metric {name!r} is an error, of which less is better: take r2")
+    if found.measure in _LESS_IS_BETTER:
+        instead = "held_out, rankme or lidar" if found.is_label_free else "r2"
+        raise InputError(f"metric {name!r}: of that less is better; take {instead}")
     return found
 
 
 def metric_or_none(name: str) -> Metric | None:
     """The measure that a name is of; None of any other name."""
     target, colon, plain = name.rpartition(":")
+    if (free := _OF_FEATURES.fullmatch(name)) is not None and free[2] in LABEL_FREE:
+        return Metric(free[1], FEATURES, free[2], NO_LABELS)
     found = _NAME.fullmatch(plain)
     if found is None or found[3] not in MEASURES or (colon and not target):
         return None
@@ -143,7 +166,7 @@ def metrics_of(kind: str, target: str | None, *, few: bool) -> list[str]:
 
 def main_metric(kind: str, target: str) -> str:
     """The measure that stands for a target among others, on validation with all labels."""
-    return Metric("val", "linear", _MAIN[kind], "all", target).name
+    return Metric("val", "linear", MAIN[kind], "all", target).name
 
 
 def describe_metric(name: str) -> str:

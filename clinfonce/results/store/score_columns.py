@@ -8,20 +8,26 @@ _EVALUATION = "evaluation"
 
 SCORES = (
     Column("trial_id", pa.string(), "Key into trials", source="specification", required=True),
-    Column("target", pa.string(), "What was predicted", source="data", required=True),
+    Column(
+        "target",
+        pa.string(),
+        "What was predicted; null of measures that need no label",
+        source="data",
+    ),
     Column("split", pa.string(), "val or test", source=_EVALUATION, required=True),
     Column(
         "probe",
         pa.string(),
         "What was fitted to the features: linear (logistic regression, of several labels one each; "
-        "ridge regression of a number), knn, or retrieval (training images ranked by cosine)",
+        "ridge regression of a number), knn, retrieval (training images ranked by cosine), or "
+        "features (nothing)",
         source=_EVALUATION,
         required=True,
     ),
     Column(
         "labels",
         pa.string(),
-        "Labels a class that the probe had, or all",
+        "Labels a class that the probe had, or all, or none",
         source=_EVALUATION,
         required=True,
     ),
@@ -33,7 +39,8 @@ SCORES = (
         "recall_at_k (share of the queries of which one of the k nearest shares the class), "
         "r_precision, map. Of several labels: map, macro_f1, label_accuracy (share of labels that "
         "are right). Of a number: r2, mae, mae_of_mean (of the training mean). _worst: of the "
-        "worst group, _mean: the mean over groups",
+        "worst group, _mean: the mean over groups. Of features: held_out (share that can be read "
+        "of the columns in evaluation.held_out), rankme, lidar, alignment, uniformity",
         source=_EVALUATION,
         required=True,
     ),

@@ -5,6 +5,7 @@ scores; its rows are made of those columns when they are read, and written by th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -55,7 +56,7 @@ def parted(row: Row) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def score_row(metric: Metric, **values: Any) -> dict[str, Any]:
     """A row of `scores`, but for its trial."""
     return {
-        "target": metric.target or LABEL,
+        "target": None if metric.is_label_free else metric.target or LABEL,
         "split": metric.split,
         "probe": metric.probe,
         "labels": metric.labels,
@@ -77,8 +78,9 @@ def named(trial: Row, scores: Iterable[Row]) -> dict[str, Any]:
         if score.get("grouped_by") is not None:
             continue
         plain = Metric(score["split"], score["probe"], score["measure"], score["labels"]).name
-        found[f"{score['target']}:{plain}"] = score["value"]
-        if score["target"] == own:
+        if score["target"] is not None:
+            found[f"{score['target']}:{plain}"] = score["value"]
+        if score["target"] in (own, None):
             found[plain] = score["value"]
             if plain + _STD in found:
                 found[plain + _STD] = score.get("spread")
@@ -133,7 +135,8 @@ def _filled(value: Any, kind: Any, count: int) -> Any:
 
 
 def _of(metric: Metric, own: str) -> Metric:
-    return metric if metric.target is not None else Metric(**{**vars(metric), "target": own})
+    named = metric.target is not None or metric.is_label_free
+    return metric if named else replace(metric, target=own)
 
 
 def by_trial(scores: Sequence[Row]) -> dict[str, list[Row]]:

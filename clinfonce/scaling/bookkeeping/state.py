@@ -16,16 +16,18 @@ from clinfonce.features import FeatureCache
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
+from clinfonce.scaling.bookkeeping.specification import note_advised, read_growth
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
 from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
-from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
 from clinfonce.trial.columns import usable_columns
+from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
     Row,
@@ -51,8 +53,10 @@ class Progress(Protocol):
     def start(self, total: int) -> None:
         """The sweep begins."""
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """A running trial has a new validation accuracy."""
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
+        """A running trial has a new validation accuracy; None where the data have no labels."""
 
     def trial(self, row: Row, *, earlier: bool) -> None:
         """A trial has ended, perhaps in an earlier run of the sweep."""
@@ -79,18 +83,19 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
+        self._growth = read_growth(store.folder, sweep.name)
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            names, parts = offered(sweep, table)
-            columns = tuple(usable_columns(table, table.rows(TRAIN)))
-            searcher = OptunaSearcher(
-                sweep, names, storage, advised_points(sweep, table), parts, columns
-            )
+            trained_on = without_held_out(sweep.trial.evaluation, table)
+            names, parts = offered(sweep, trained_on)
+            roles = tuple(usable_columns(trained_on, trained_on.rows(TRAIN)))
+            stages, first = self._growth.stages, self._first_points()
+            searcher = grown_searcher(sweep, names, parts, stages, storage, first, columns=roles)
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
-        columns = columns_of(sweep.metric, table)
+        columns = columns_of(sweep, table)
         self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle, columns)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
@@ -106,6 +111,15 @@ class SweepState:
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
+
+    def _first_points(self) -> Sequence[Mapping[str, Any]]:
+        """What a search that is seeded with advice begins with, the same after it has grown."""
+        if (noted := self._growth.advised) is not None:
+            return noted
+        points = advised_points(self.sweep, self.table)
+        if points:
+            note_advised(self._store.folder, self.sweep.name, points)
+        return points
 
     def close(self) -> None:
         """Bring the study of the search up to date."""
@@ -231,8 +245,9 @@ class SweepState:
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
-            self._progress.epoch(identity, name, epoch, epochs, report["val_knn"])
-            if self.plan.should_stop(identity, epoch, report["val_knn"]):
+            accuracy = report["val_knn"]  # None where the data have no labels
+            self._progress.epoch(identity, name, epoch, epochs, accuracy)
+            if accuracy is not None and self.plan.should_stop(identity, epoch, accuracy):
                 self._end(identity, "stopped")
                 return True
         return False
@@ -273,7 +288,7 @@ class SweepState:
         A search went on without a trial that was lost; with its row it proposes other trials.
         """
         rows = self._store.finished().values()
-        mine = {row["trial_id"] for row in self.plan.rows}
+        mine = {row["trial_id"] for row in self.plan.rows} | self._growth.kept
         outdated = [
             row["trial_id"]
             for row in rows

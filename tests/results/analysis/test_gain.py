@@ -61,9 +61,8 @@ def test_a_regime_has_a_fit_of_its_own() -> None:
     fit = fit_gain([*points(), *lower])
     here = np.array([0.5]), np.array([0.5])
     apart = fit.predict(*here, "scratch") - fit.predict(*here, "adapter")
-    assert apart == pytest.approx([0.6], abs=0.1)
-    between = fit.predict(*here, "fine-tuning")
-    assert fit.predict(*here, "adapter") < between < fit.predict(*here, "scratch")
+    assert 0.4 < apart < 0.65, "drawn towards adapters"
+    assert fit.predict(*here, "fine-tuning") == fit.predict(*here, "adapter"), "nothing is known"
 
 
 def test_the_spread_is_that_on_data_sets_left_out_and_grows_with_useful_bits() -> None:
