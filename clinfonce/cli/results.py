@@ -142,8 +142,8 @@ def _relate(arguments: argparse.Namespace) -> int:
                 for each in relation.against_frozen
             ],
         )  # fmt: skip
-    _show_relation(relation, results.QUANTITIES)
     _say_targets(relation.targets)
+    _show_relation(relation, results.QUANTITIES)
     _show_roles(roles)
     _show_factors(factors)
     for note in relation.notes:

@@ -76,8 +76,8 @@ def prepare_sweep(
         check_storable(settled, table, clustering, experiment=sweep.name)
         if not joins_cluster():  # it will train here
             find_device(trial)
+    _check_searched_columns(sweep, table)
     check_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
-    _check_searched_columns(sweep, seen)
     store = Store.create(home)
     reader.keep()
     with claimed(store.folder, sweep.name):
@@ -231,7 +231,9 @@ def _check_searched_columns(sweep: SweepSpec, table: ImageTable) -> None:
     point = next(points_to_try(sweep.search.space))
     searched = sweep.searched_trial(point, sweep.search.seed)
     if searched.similarity is not None and not isinstance(searched.similarity.columns, str):
-        resolve(searched.similarity, table, table.rows(TRAIN))
+        resolve(
+            searched.similarity, without_held_out(searched.evaluation, table), table.rows(TRAIN)
+        )
 
 
 def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> WorkerResources:

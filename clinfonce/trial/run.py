@@ -257,8 +257,8 @@ class _Outcome:
     """
 
     encoded: Encode
-    views: EncodeViews
     before: Encode
+    views: EncodeViews
     clustering: Clustering | None = None
     history: list[Epoch] = field(default_factory=list)
     state: dict[str, Tensor] = field(default_factory=dict)
@@ -271,14 +271,14 @@ def _untrained(spec: TrialSpec, table: ImageTable, start: Start, device: torch.d
     if spec.encoder.is_pretrained:
         features = frozen_features(spec, table, start, device)
         as_it_is = encoder_of_features(None, features, device)
-        return _Outcome(as_it_is, views_of_features(None, spec, features, device), as_it_is)
+        return _Outcome(as_it_is, as_it_is, views_of_features(None, spec, features, device))
     model = build_model(spec, input_shape=input_shape(spec, table, start), n_clusters=2)
     encoder = model.encoder.to(device)
     as_it_is = encoder_of_images(encoder, table, device)
     return _Outcome(
         as_it_is,
-        views_of_images(encoder, spec, table, device),
         as_it_is,
+        views_of_images(encoder, spec, table, device),
         state=_on_the_cpu(encoder.state_dict()),
     )
 
@@ -314,12 +314,12 @@ def _trained(
     encoder, earlier = training.encoder, training.seconds
     if adapter is None:
         encoded = encoder_of_images(encoder, table, device)
-        views = views_of_images(encoder, spec, table, device)
         before = _as_at_the_start(spec, table, inputs, weights, device)
+        views = views_of_images(encoder, spec, table, device)
     else:
         encoded = encoder_of_features(encoder, frozen, device)
-        views = views_of_features(encoder, spec, frozen, device)
         before = encoder_of_features(None, frozen, device)
+        views = views_of_features(encoder, spec, frozen, device)
     for epoch in training.epochs():
         due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
         if due and epoch.val_knn is None:
@@ -332,7 +332,7 @@ def _trained(
     state = {prefix + name: w for name, w in _on_the_cpu(encoder.state_dict()).items()}
     built = encoder.description if isinstance(encoder, Adapter) else None
     made = training.clustering or clustering
-    return _Outcome(encoded, views, before, made, training.history, state, built, earlier)
+    return _Outcome(encoded, before, views, made, training.history, state, built, earlier)
 
 
 def _as_at_the_start(

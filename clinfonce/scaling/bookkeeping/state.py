@@ -88,12 +88,11 @@ class SweepState:
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            seen = without_held_out(sweep.trial.evaluation, table)
-            names, parts = offered(sweep, seen)
-            usable = tuple(usable_columns(seen, table.rows(TRAIN)))
-            searcher = grown_searcher(
-                sweep, names, parts, self._growth.stages, storage, self._first_points(), usable
-            )
+            trained_on = without_held_out(sweep.trial.evaluation, table)
+            names, parts = offered(sweep, trained_on)
+            roles = tuple(usable_columns(trained_on, trained_on.rows(TRAIN)))
+            stages, first = self._growth.stages, self._first_points()
+            searcher = grown_searcher(sweep, names, parts, stages, storage, first, columns=roles)
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
         columns = columns_of(sweep, table)

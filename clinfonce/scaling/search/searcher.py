@@ -38,8 +38,8 @@ class OptunaSearcher:
         storage: where the study is kept; None: in memory.
         first: points to begin with; fields that they leave out are drawn.
         parts: what `choices: all` makes clusterings of.
-        begun: the number of the first configuration that it proposes; those before are given.
         columns: what `columns: all` of roles stands for.
+        begun: the number of the first configuration that it proposes; those before are given.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class OptunaSearcher:
         first: Sequence[Mapping[str, Any]] = (),
         parts: Sequence[Part] = (),
         begun: int = 0,
+        *,
         columns: tuple[str, ...] = (),
     ) -> None:
         assert sweep.search is not None
-        self._space, self._begun, self._columns = sweep.search.space, begun, columns
+        self._space, self._begun = sweep.search.space, begun
+        self._columns = columns
         self._of_parts: dict[str, Drafts] = {}  # by path
         for path, dimension in self._space.items():
             if isinstance(dimension, Subset):

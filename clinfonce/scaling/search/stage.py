@@ -35,6 +35,7 @@ def grown_searcher(
     stages: Sequence[Stage],
     storage: optuna.storages.BaseStorage | None = None,
     first: Sequence[Mapping[str, Any]] = (),
+    *,
     columns: tuple[str, ...] = (),
 ) -> "OptunaSearcher | GrownSearcher":
     """The searcher of a sweep, with those of the stages that it went through.
@@ -56,10 +57,10 @@ def grown_searcher(
         known = [part for part in parts if part.name in stage.parts]
         begin = first if begun == 0 else ()
         searchers.append(
-            OptunaSearcher(before, stage.attributes, None, begin, known, begun, columns)
+            OptunaSearcher(before, stage.attributes, None, begin, known, begun, columns=columns)
         )
         begun = stage.until
-    searchers.append(OptunaSearcher(sweep, attributes, storage, (), parts, begun, columns))
+    searchers.append(OptunaSearcher(sweep, attributes, storage, (), parts, begun, columns=columns))
     return GrownSearcher(searchers, [stage.until for stage in stages])
 
 
