@@ -14,6 +14,7 @@ again; --export writes the compact table of what was found.
 
 import argparse
 import csv
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +30,14 @@ from clinfonce.errors import InputError
 from clinfonce.evaluation import encode
 from clinfonce.models import read_weights
 from clinfonce.results import Results, Store
+from clinfonce.trial.parts import clustering_of, parts_of
 from clinfonce.trial.run import run_trial
 
 AXES = 256
 # Columns that stand for the label, beside the label itself.
 TARGETS = {
     "digits": ("holes", "prime"), "ucmerced": ("pavement", "trees"), "clothing": ("group",),
-    "pomological": ("family", "artist"),
+    "pomological": ("family",),
 }  # fmt: skip
 KS = (5, 10, 20, 40, 80, 160)
 TOP_KS = (2, 3, 5, 8, 12)
@@ -44,7 +46,10 @@ SETTINGS = {
     "m4": {"sampler": {"images_per_cluster": 4}},
     "uniform": {},
     "m16": {"sampler": {"images_per_cluster": 16}, "objective": {"temperature": 0.3}},
+    "scratch": {"sampler": {"images_per_cluster": 4}, "optimizer": {"learning_rate": 0.01}},
+    "scratch-uniform": {"optimizer": {"learning_rate": 0.01}},
 }
+SCRATCH = ("scratch", "scratch-uniform")  # new networks on small images, in place of adapters
 
 
 def embedded(table, home):
@@ -54,6 +59,20 @@ def embedded(table, home):
         home.mkdir(parents=True, exist_ok=True)
         np.save(kept, principal_axes(table))
     return np.load(kept)
+
+
+def pooled(table):
+    """Images of 24 pixels a side at most: means of blocks, uint8 (n, c, h, w)."""
+    side = table.images.shape[2]
+    step = max(1, side // 24)
+    blocks = np.array_split(np.arange(len(table)), max(1, len(table) // 256))
+    parts = []
+    for rows in blocks:
+        x = table.images[rows].astype(np.float32)
+        n, c = x.shape[:2]
+        x = x.reshape(n, c, side // step, step, side // step, step).mean((3, 5))
+        parts.append(x.round().astype(np.uint8))
+    return np.concatenate(parts)
 
 
 def principal_axes(table):
@@ -89,8 +108,11 @@ def made_columns(features, labels, seed=0):
     return {name: np.unique(code, return_inverse=True)[1] for name, code in codes.items()}
 
 
-def problem(table, target, home):
-    """The data set with a target, "" for its label: its other columns and the made ones."""
+def problem(table, target, home, *, images=False):
+    """The data set with a target, "" for its label: its other columns and the made ones.
+
+    Features take the place of the images, or small images with `images`.
+    """
     features = embedded(table, home)
     columns, labels, names, title = dict(table.columns), table.labels, table.label_names, table.name
     if target:
@@ -101,17 +123,19 @@ def problem(table, target, home):
     made = made_columns(features, labels)
     columns |= {each: Column(each, "categorical", code) for each, code in made.items()}
     labels, names = labels.astype(np.int64), tuple(map(str, names))
-    return ImageTable(title, features, labels, names, table.split, columns)
+    seen = pooled(table) if images else features
+    return ImageTable(title, seen, labels, names, table.split, columns)
 
 
-def problems(names, home, root=None) -> Iterator[ImageTable]:
+def problems(names, home, root=None, *, images=False, targets=True) -> Iterator[ImageTable]:
     """All data sets with their labels, then with their first other target, and so on."""
     tables = [data.load(name, root) for name in names]
-    for number in range(1 + max(map(len, TARGETS.values()))):
+    most = 1 + max(map(len, TARGETS.values())) if targets else 1
+    for number in range(most):
         for table in tables:
             target = ("", *TARGETS.get(table.name, ()))[number : number + 1]
             if target:
-                yield problem(table, target[0], home)
+                yield problem(table, target[0], home, images=images)
 
 
 def clusterings(table):
@@ -141,8 +165,33 @@ def clusterings(table):
     for k in TOP_KS:
         found[f"top-{k}"] = {"source": "attributes", "top_k": k}
     for k in KS:
-        found[f"k-means {k}"] = {"source": "kmeans", "n_clusters": k, "features": "pretrained"}
+        found[f"k-means {k}"] = {"source": "kmeans", "n_clusters": k}
+        if not table.has_images:
+            found[f"k-means {k}"]["features"] = "pretrained"
     return found
+
+
+def singles_and_pairs(table):
+    """What an exhaustive search over one and two parts tries, distractors among them."""
+    offered = parts_of(table, columns=[*_own(table), "random 12", "bursts"], features="pretrained")
+    parts = [p for p in offered if p.spec.bins is None and p.spec.n_clusters in (None, 20)]
+    found = {"instances": {"source": "instances"}, "labels": {"source": "labels"}}
+    for size in (1, 2):
+        for some in itertools.combinations(parts, size):
+            if len({part.group for part in some}) == size:
+                found["+".join(part.name for part in some)] = clustering_of(some)
+    return found
+
+
+def _own(table):
+    """Columns that are information and were not made here."""
+    made = {"merged", "pairs", "quads", "bursts", "label × random 4"}
+    names = [part.spec.column for part in parts_of(table, features=None)]
+    return [
+        name
+        for name in dict.fromkeys(names)
+        if name not in made and not name.startswith(("random", "noisy"))
+    ]
 
 
 def trial(clustering, setting, seed, epochs):
@@ -153,31 +202,44 @@ def trial(clustering, setting, seed, epochs):
         "optimizer": {"learning_rate": 0.003}, "objective": {"temperature": 0.1},
         "evaluation": {"every": max(1, epochs // 4), "draws": 10}, "seed": seed,
     }  # fmt: skip
-    return TrialSpec.model_validate(values | SETTINGS[setting])
+    values |= SETTINGS[setting]
+    if setting in SCRATCH:
+        values |= {"encoder": {"name": "small_cnn", "width": 16}}
+        del values["adapter"]
+    return TrialSpec.model_validate(values)
 
 
-def jobs(table, settings, epochs):
-    """What is trained on: the whole list in the first setting, a third of it in the others."""
-    listed = list(clusterings(table).items())
-    for setting in settings:
-        yield setting, "frozen", {"source": "instances"}, 0
-        for number, (name, spec) in enumerate(listed):
-            if setting == "m4" or number < 2 or number % 3 == 0:
-                yield setting, name, spec, epochs
+def jobs(table, setting, epochs, pairs):
+    """What is trained on: the whole list in the first setting, a part of it in the others."""
+    if pairs:
+        for name, spec in singles_and_pairs(table).items():
+            yield name, spec, epochs
+        return
+    if setting not in SCRATCH:
+        yield "frozen", {"source": "instances"}, 0
+    for number, (name, spec) in enumerate(clusterings(table).items()):
+        simple = setting == "scratch" and "+" not in name
+        if setting == "m4" or number < 2 or simple or number % 3 == 0:
+            yield name, spec, epochs
 
 
 def train(options):
     """Train what the store lacks."""
     store = Store.create(options.results)
     done = store.trial_ids()
-    for seed in options.seeds:
-        for table in problems(options.data, options.results / "axes", options.root):
-            train_on(table, seed, store, done, options)
+    for seed, setting in itertools.product(options.seeds, options.setting or SETTINGS):
+        images = setting in SCRATCH
+        for table in problems(
+            options.data, options.results / "axes", options.root, images=images,
+            targets=not options.labels_only,
+        ):  # fmt: skip
+            train_on(table, seed, setting, store, done, options)
 
 
-def train_on(table, seed, store, done, options):
-    listed = jobs(table, options.setting or SETTINGS, options.epochs)
-    for number, (setting, name, clustering, epochs) in enumerate(listed):
+def train_on(table, seed, setting, store, done, options):
+    """Train what the store lacks on a data set in a setting."""
+    listed = list(jobs(table, setting, options.epochs, options.pairs))[: options.most]
+    for number, (name, clustering, epochs) in enumerate(listed):
         experiment = f"advice-{setting}"
         spec = trial(clustering, setting, seed, epochs)
         if trial_id(experiment, spec, table.fingerprint) in done:
@@ -190,7 +252,7 @@ def train_on(table, seed, store, done, options):
         row = {**result.trial, "number": number, "role": "fixed", "name": name}
         store.write_trial(row, result.epochs, result.clustering)
         accuracy, seconds = row["test_linear_top1_5"], row["seconds"]
-        print(f"{table.name} {setting} {name}: {accuracy:.1%}, {seconds:.1f} s", flush=True)
+        print(table.name, setting, name, accuracy, f"{seconds:.1f} s", flush=True)
 
 
 EXPORTED = (
@@ -215,7 +277,7 @@ def export(options):
         for row in rows:
             spec = json.loads(row["spec"])["clustering"]
             fields = ("source", "attributes", "column", "top_k", "bins", "level", "n_clusters",
-                      "features")  # fmt: skip
+                      "features", "parts")  # fmt: skip
             row["spec"] = json.dumps({k: spec[k] for k in fields if spec[k] is not None})
             writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
 
@@ -228,6 +290,9 @@ def main():
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--setting", action="append", choices=SETTINGS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--labels-only", action="store_true", help="no other targets")
+    parser.add_argument("--pairs", action="store_true", help="all single parts and pairs instead")
+    parser.add_argument("--most", type=int, help="trials of each list")
     parser.add_argument("--export", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -130,10 +130,10 @@ def test_advice_is_measured_on_a_table_of_accuracies(monkeypatch):
     table = load("digits")
     values = attributes(table, table.rows(TRAIN), names=["even", "loop", "ink", "slant"])
     ids = [*values.values(), table.labels[table.rows(TRAIN)]]
-    accuracy = np.array([0.9, 0.91, 0.78, 0.84, 0.99])
+    above = np.array([0.04, 0.05, -0.08, -0.04, 0.13])
     measure = runpy.run_path("benchmarks/advise.py")["measure"]
-    row = measure(table, ids, accuracy, fit_gain(read_points()), 0.2, 12)
-    assert row["spearman"] > 0.8
-    assert row["trials_advised"] == 1
-    assert row["trials_random"] > 1.5
-    assert (row["labels"], row["clusterings"], row["near_best"]) == (180, 5, 1)
+    row = measure(table, ids, above, fit_gain(read_points()), 0.2, 4)
+    assert row["spearman"] > 0.7
+    assert row["sign_right"] > 0.7
+    assert 0 <= row["brier"] < 0.3
+    assert (row["labels"], row["clusterings"], row["differ"]) == (180, 5, 5)

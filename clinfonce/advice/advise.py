@@ -1,19 +1,22 @@
 """Rank the clusterings that a data set offers by the accuracy that their bits promise."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, astuple, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from clinfonce.advice.bits import Bits, IntArray, Labelled
-from clinfonce.advice.candidates import attribute_names, build, specifications
-from clinfonce.advice.search import Found, search_subsets
-from clinfonce.clusterings import from_attributes
-from clinfonce.data import TRAIN, UNLABELLED, ImageTable, attributes
+from clinfonce.advice.candidates import Offer, ids_of, offer_of, parts_named, whole_columns
+from clinfonce.advice.measured import Measured, Trials
+from clinfonce.advice.sample import Points, Sample, take_sample
+from clinfonce.advice.search import Found, Scorer, search_crossings
+from clinfonce.clusterings.base import number_by_appearance
+from clinfonce.data import ImageTable
 from clinfonce.errors import InputError
+from clinfonce.information.cautions import Caution, caution_lines, column_cautions
 from clinfonce.results.analysis.gain import (
-    GainFit,
+    REGIMES,
     Point,
     end_points,
     fit_gain,
@@ -21,12 +24,14 @@ from clinfonce.results.analysis.gain import (
     read_points,
 )
 from clinfonce.results.sql.query import Results
-from clinfonce.trial.clusterings import labelled_part, labels_of
+from clinfonce.trial.parts import clustering_of
 
 _DRAWS = 2_000  # of a candidate's gain
 _INTERVAL = (2.5, 97.5)  # percentiles
-_SEARCHED = 20  # subsets that are listed
-_FEWEST_LABELS = 8
+_SEARCHED = 20  # crossings of several parts that are listed
+_SURE = 0.8  # probability from which it is said that a clustering helps, or harms
+
+Verdict = Literal["helps", "harms", "can't tell"]
 
 
 @dataclass(frozen=True)
@@ -45,14 +50,16 @@ class Candidate:
     Attributes:
         name: for people.
         clustering: what to write under `clustering:` in a specification.
-        n_clusters: K.
+        n_clusters: K, among the images that were looked at.
         useful: bits that it says of the label, corrected for chance.
         useful_error: their standard error.
         nuisance: bits that it says besides.
         gain: share of the way from instances to labels, over draws of the bits, of the fit and of
             the spread around it.
-        accuracy: the same as an accuracy, where the store knows that of instances and of labels on
+        helps: probability that it is above instances.
+        accuracy: the gain as an accuracy, where the store knows that of instances and of labels on
             this data set.
+        measured: what trials in the store reached; None where there are none.
         reason: in words.
     """
 
@@ -63,8 +70,39 @@ class Candidate:
     useful_error: float
     nuisance: float
     gain: Expected
+    helps: float
     accuracy: Expected | None
+    measured: Measured | None
     reason: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the probability comes to; of a measured one what was measured."""
+        if self.measured is not None and self.measured.above_instances is not None:
+            return "helps" if self.measured.above_instances > 0 else "harms"
+        if self.helps >= _SURE:
+            return "helps"
+        return "harms" if self.helps <= 1 - _SURE else "can't tell"
+
+    @property
+    def rank_by(self) -> float:
+        """The gain, as measured where it was."""
+        if self.measured is not None and self.measured.gain is not None:
+            return self.measured.gain
+        return self.gain.mean
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        values = asdict(self)
+        return {
+            "clustering": values.pop("name"),
+            "specification": values.pop("clustering"),
+            "expected_gain": self.gain.mean,
+            "helps": self.helps,
+            "verdict": self.verdict,
+            "measured": values.pop("measured"),
+            **values,
+        }
 
 
 @dataclass(frozen=True)
@@ -73,95 +111,102 @@ class Advice:
 
     Attributes:
         data: name of the data set.
+        regime: of the training that is planned.
         n_labelled: labels that were looked at.
         n_images: training images.
         h_t: H(T) of the labelled images, in bits.
         fitted_on: clusterings that the relation was fitted on.
         fitted_data: the data sets that those are of.
-        spread: standard deviation of the gain around the fit.
         candidates: best first.
         notes: what a reader must know before believing the numbers.
     """
 
     data: str
+    regime: str
     n_labelled: int
     n_images: int
     h_t: float
     fitted_on: int
     fitted_data: tuple[str, ...]
-    spread: float
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """The whole advice as plain data."""
-        return asdict(self)
+    def to_json(self) -> list[dict[str, Any]]:
+        """The candidates as plain values, best first."""
+        return [candidate.to_json() for candidate in self.candidates]
 
 
 def advise(
     table: ImageTable,
     *,
+    regime: str | None = None,
     label_fraction: float | None = None,
+    include: Collection[str] = (),
+    features: Points | None = None,
     results: Results | None = None,
     points: Sequence[Point] | None = None,
     seed: int = 0,
 ) -> Advice:
-    """Rank single columns, searched subsets, levels and k-means by the gain they promise.
+    """Rank parts and crossings of what is known of the images by the gain they promise.
 
-    Labels of a random part of the training images are looked at, no others.
+    Labels of a random part of the training images are looked at, no others. Of a large data set
+    some ten thousand images are.
 
     Args:
         table: the data set.
+        regime: of the training that is planned: adapter, scratch or fine-tuning; None is adapter
+            where the data set holds embeddings or features are given, and else scratch.
         label_fraction: which part of the training labels, above 0 and at most 1; None is a tenth
             where all training images have one, and else all there are.
-        results: a store whose sweeps refit the relation, together with the shipped points.
+        include: columns that are looked at although they are no information.
+        features: (n, d) of all images by a frozen encoder, for k-means; None: embeddings of the
+            data set, or pixels.
+        results: a store whose sweeps refit the relation, together with the shipped points, and
+            whose trials of listed clusterings are shown.
         points: what to fit the relation on instead of the shipped points.
         seed: of the labelled part and of the draws.
 
     Raises:
-        InputError: no labels, a fraction out of range or too small, or nothing to cluster by.
+        InputError: no labels, a fraction out of range or too small, an unknown column or regime,
+            or nothing to cluster by.
     """
-    labelled = _labelled(table, label_fraction, seed)
+    if features is None and not table.has_images:
+        features = np.asarray(table.images)
+    if regime is None:
+        regime = "scratch" if features is None else "adapter"
+    if regime not in REGIMES:
+        raise InputError(f"regime {regime!r} is unknown; allowed: {', '.join(REGIMES)}")
+    sample = take_sample(table, label_fraction, seed)
+    seen = None if features is None else np.asarray(features[sample.rows], dtype=np.float32)
+    warned = column_cautions(table.columns, sample.known_labels(table), table.split)
+    offer = offer_of(table, sample, include, seen, warned)
     own = gain_points(results) if results is not None else ()
     fit = fit_gain([*(read_points() if points is None else points), *own])
     judge = _Judge(
-        table, labelled, fit, None if results is None else end_points(results, table.name)
+        sample,
+        Scorer(Labelled(sample.known, sample.labels, seed=seed), fit, regime, sample.n_images),
+        None if results is None else end_points(results, table.name),
+        None if results is None else Trials(results, table, regime),
     )
-    found = judge.subsets() + [judge.clustering(spec) for spec in specifications(table)]
+    found = [*judge.crossings(offer), *judge.wholes(offer, table)]
     different: dict[bytes, Candidate] = {}
-    for key, candidate in (pair for pair in found if pair is not None):
+    for key, candidate in found:
         different.setdefault(key, candidate)
     if not different:
         raise InputError(f"data set {table.name} has no column that clusters could be made of")
     return Advice(
         data=table.name,
-        n_labelled=len(labelled.rows),
-        n_images=judge.n_images,
-        h_t=labelled.h_t,
+        regime=regime,
+        n_labelled=len(sample.known),
+        n_images=sample.n_images,
+        h_t=judge.labelled.h_t,
         fitted_on=fit.n_points,
         fitted_data=fit.data,
-        spread=fit.spread,
         candidates=tuple(
-            sorted(different.values(), key=lambda c: (-round(c.gain.mean, 3), c.nuisance))
+            sorted(different.values(), key=lambda c: (-round(c.rank_by, 3), c.nuisance))
         ),
-        notes=_notes(table, labelled, own),
+        notes=_notes(table, sample, own, [w for w in warned if w.column not in include]),
     )
-
-
-def _labelled(table: ImageTable, fraction: float | None, seed: int) -> Labelled:
-    if fraction is None:
-        fraction = 1.0 if table.n_unlabelled else 0.1
-    if not 0 < fraction <= 1:
-        raise InputError(f"the label fraction must be above 0 and at most 1, got {fraction:g}")
-    labels = labels_of(table, table.rows(TRAIN), partly=True)
-    labelled = np.flatnonzero(labels != UNLABELLED)
-    known = labelled[labelled_part(len(labelled), fraction, seed)]
-    if len(known) < _FEWEST_LABELS:
-        raise InputError(
-            f"a fraction of {fraction:g} is {len(known)} of {len(labelled)} training labels; "
-            f"advice needs at least {_FEWEST_LABELS}"
-        )
-    return Labelled(known, labels[known], seed=seed)
 
 
 class _Judge:
@@ -169,46 +214,42 @@ class _Judge:
 
     def __init__(
         self,
-        table: ImageTable,
-        labelled: Labelled,
-        fit: GainFit,
+        sample: Sample,
+        scorer: Scorer,
         ends: tuple[float, float] | None,
+        trials: Trials | None,
     ) -> None:
-        self._table, self._labelled, self._fit, self._ends = table, labelled, fit, ends
-        self.n_images = len(table.rows(TRAIN))
+        self._sample, self._scorer = sample, scorer
+        self._ends, self._trials = ends, trials
+        self.labelled = scorer.labelled
 
-    def clustering(self, spec: dict[str, Any]) -> tuple[bytes, Candidate] | None:
-        """The candidate of a specification with its partition; None where it cannot be trained."""
-        clustering = build(spec, self._table)
-        if clustering is None:
-            return None
-        bits = self._labelled.bits(clustering.ids, with_error=True)
-        return self._candidate(clustering.name, spec, clustering.ids, bits, _say(bits))
+    def crossings(self, offer: Offer) -> list[tuple[bytes, Candidate]]:
+        """Single parts, and the best of the searched crossings."""
+        groups = {name: part.group for name, part in offer.parts.items()}
+        found = search_crossings(offer.ids, groups, self._scorer)
+        several = [each for each in found if len(each.steps) > 1][:_SEARCHED]
+        single = [each for each in found if len(each.steps) == 1]
+        return [self._crossing(each, offer) for each in single + several if _trains(each.ids)]
 
-    def subsets(self) -> list[tuple[bytes, Candidate] | None]:
-        """Candidates of the searched subsets of attributes."""
-        table, names = self._table, attribute_names(self._table)
-        if len(names) < 2:
-            return []
-        values = attributes(table, table.rows(TRAIN), names=names)
-        found = search_subsets(values, self._labelled, self._fit, self.n_images)
-        several = [subset for subset in found if len(subset.steps) > 1]
-        return [self._subset(subset, values) for subset in several[:_SEARCHED]]
+    def wholes(self, offer: Offer, table: ImageTable) -> list[tuple[bytes, Candidate]]:
+        """Top-k attributes, and tags taken together."""
+        made = [(spec, ids_of(spec, self._sample)) for spec in whole_columns(offer, table)]
+        return [self._candidate(_name(spec), spec, ids) for spec, ids in made if _trains(ids)]
 
-    def _subset(self, found: Found, values: dict[str, IntArray]) -> tuple[bytes, Candidate] | None:
+    def _crossing(self, found: Found, offer: Offer) -> tuple[bytes, Candidate]:
         names = [name for name, _ in found.steps]
-        spec = {"source": "attributes", "attributes": names}
-        clustering = build(spec, self._table)
-        if clustering is None:
-            return None
-        bits = self._labelled.bits(clustering.ids, with_error=True)
-        name = from_attributes(values, names=names).name
-        return self._candidate(name, spec, clustering.ids, bits, _say_steps(found))
+        reason = _say_steps(found) if len(names) > 1 else None
+        spec = clustering_of(parts_named(offer, names))
+        return self._candidate(" × ".join(names), spec, found.ids, reason)
 
     def _candidate(
-        self, name: str, spec: dict[str, Any], ids: IntArray, bits: Bits, reason: str
+        self, name: str, spec: dict[str, Any], ids: IntArray, reason: str | None = None
     ) -> tuple[bytes, Candidate]:
-        gain = self._gain(bits)
+        ids = number_by_appearance(ids, name)
+        bits = self.labelled.bits(ids, with_error=True)
+        drawn = self._draws(bits)
+        low, high = np.percentile(drawn, _INTERVAL)
+        gain = Expected(float(drawn.mean()), float(low), float(high))
         return ids.tobytes(), Candidate(
             name=name,
             clustering=spec,
@@ -217,19 +258,21 @@ class _Judge:
             useful_error=bits.useful_error,
             nuisance=bits.nuisance,
             gain=gain,
+            helps=float((drawn > 0).mean()),
             accuracy=self._accuracy(gain),
-            reason=reason,
+            measured=None if self._trials is None else self._trials.of(spec),
+            reason=reason or _say(bits),
         )
 
-    def _gain(self, bits: Bits) -> Expected:
-        """Over draws of the bits by their error, of the fit, and of the spread around it."""
+    def _draws(self, bits: Bits) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Gains, by the error of the bits, of the fit, and by the spread around it."""
         rng = np.random.default_rng(0)  # the same for all, so that the draws do not part equals
         share = np.clip(rng.normal(bits.share, bits.share_error, _DRAWS), 0, 1)
         useful = share * min(bits.h_z, bits.h_t)
-        nuisance = (bits.h_z - useful) / np.log2(self.n_images)
-        drawn = self._fit.draw(useful / max(bits.h_t, 1e-9), nuisance, rng)
-        low, high = np.percentile(drawn, _INTERVAL)
-        return Expected(float(drawn.mean()), float(low), float(high))
+        nuisance = (bits.h_z - useful) / np.log2(self._sample.n_images)
+        return self._scorer.fit.draw(
+            useful / max(bits.h_t, 1e-9), nuisance, self._scorer.regime, rng
+        )
 
     def _accuracy(self, gain: Expected) -> Expected | None:
         if self._ends is None:
@@ -237,6 +280,17 @@ class _Judge:
         low, high = self._ends
         values = (min(max(low + g * (high - low), 0.0), 1.0) for g in astuple(gain))
         return Expected(*values)
+
+
+def _trains(ids: IntArray) -> bool:
+    """Whether something can be learnt from clusters: they are neither one nor all single."""
+    return 0 < int(ids.max()) < len(ids) - 1
+
+
+def _name(spec: dict[str, Any]) -> str:
+    if spec["source"] == "tags":
+        return f"{spec['column']} by {spec['by']}"
+    return f"{len(spec['attributes'])} attributes of highest entropy"
 
 
 def _say(bits: Bits) -> str:
@@ -247,7 +301,7 @@ def _say(bits: Bits) -> str:
 
 
 def _say_steps(found: Found) -> str:
-    """What each attribute adds to those before it."""
+    """What each part adds to those before it."""
     parts, useful, nuisance = [], 0.0, 0.0
     for name, bits in found.steps:
         more, besides = bits.useful - useful, bits.nuisance - nuisance
@@ -260,17 +314,23 @@ def _change(bits: float) -> str:
     return f"{max(bits, 0.0):.1f}"  # a fall below 0 is noise of the estimate
 
 
-def _notes(table: ImageTable, labelled: Labelled, own: Sequence[Point]) -> tuple[str, ...]:
-    classes = len(table.label_names)
-    seen = len(np.unique(labelled.labels))
-    notes = []
-    if len(labelled.rows) < 5 * classes:
+def _notes(
+    table: ImageTable,
+    sample: Sample,
+    own: Sequence[Point],
+    warned: Sequence[Caution],
+) -> tuple[str, ...]:
+    notes = caution_lines(warned)
+    classes, seen = len(table.label_names), len(np.unique(sample.labels))
+    if len(sample.known) < 5 * classes:
         notes.append(
-            f"{len(labelled.rows)} labels of {classes} classes are few: read a small difference "
+            f"{len(sample.known)} labels of {classes} classes are few: read a small difference "
             "as none."
         )
     if seen < classes:
         notes.append(f"{classes - seen} of {classes} classes have no label among them.")
+    if len(sample.rows) < sample.n_images:
+        notes.append(f"{len(sample.rows):,} of {sample.n_images:,} training images looked at.")
     if not own:
         notes.append(
             "The relation is the shipped one; give --results a store with a sweep that trained on "

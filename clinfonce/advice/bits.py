@@ -10,7 +10,7 @@ from clinfonce.results.analysis.gain import useful_bits
 
 IntArray = NDArray[np.int64]
 
-_HALVES = 20  # random halves of the labelled images that the error is told from
+_HALVES = 10  # random halves of the labelled images that the error is told from
 _TRUST = 0.05  # bits that chance must leave open before a sample says anything
 
 

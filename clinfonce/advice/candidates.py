@@ -1,55 +1,87 @@
 """The clusterings that a data set's table and pixels offer, made without labels."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from clinfonce.clusterings import Clustering
+from clinfonce.advice.sample import IntArray, Points, Sample, cluster_points, small_pixels
 from clinfonce.config import ClusteringSpec
-from clinfonce.data import TRAIN, ImageTable
-from clinfonce.errors import InputError
+from clinfonce.data import ImageTable
+from clinfonce.information import entropy
+from clinfonce.information.cautions import Caution
 from clinfonce.trial.clusterings import build_clustering
+from clinfonce.trial.parts import Features, Part, clustering_of, parts_of
 
-# k-means of the pixels, where it takes seconds.
-_PIXELS = 30_000_000  # in all training images
-_KS = (5, 10, 20, 40, 80)
 _TOP_KS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
-def specifications(table: ImageTable) -> Iterator[dict[str, Any]]:
-    """Single columns, top-k attributes, tags, levels of hierarchies, k-means of pixels."""
-    names = attribute_names(table)
-    for name in names:
-        yield {"source": "attributes", "attributes": [name]}
-    for k in _TOP_KS:
-        if k < len(names):
-            yield {"source": "attributes", "top_k": k}
-    if len(names) > 1:
-        yield {"source": "attributes", "attributes": names}
-    for column in table.columns.values():
-        if column.kind == "tags":
-            for by in ("set", "commonest"):
-                yield {"source": "tags", "column": column.name, "by": by}
-        elif column.kind == "hierarchy":
-            deepest = max(map(len, column.values), default=0)
-            for level in range(1, deepest + 1):
-                yield {"source": "hierarchy", "column": column.name, "level": level}
-    rows = table.rows(TRAIN)
-    if len(rows) * table.images[:1].nbytes <= _PIXELS:
-        for k in _KS:
-            if k <= len(rows) // 4:
-                yield {"source": "kmeans", "n_clusters": k}
+@dataclass(frozen=True)
+class Offer:
+    """What clusterings can be made of.
+
+    Attributes:
+        parts: by name.
+        ids: name to the clusters (n,) of the sampled images.
+    """
+
+    parts: Mapping[str, Part]
+    ids: Mapping[str, IntArray]
 
 
-def attribute_names(table: ImageTable) -> list[str]:
-    """The columns that may be crossed: all but tags and hierarchies."""
-    return [c.name for c in table.columns.values() if c.kind not in ("tags", "hierarchy")]
+def offer_of(
+    table: ImageTable,
+    sample: Sample,
+    include: Collection[str],
+    features: Points | None,
+    warned: tuple[Caution, ...],
+) -> Offer:
+    """The parts of a data set that part the sampled images.
+
+    Args:
+        table: the data set.
+        sample: of its training images.
+        include: columns that are offered although they are no information.
+        features: of the sampled images, which k-means is of; None: of their pixels.
+        warned: what to know of the columns.
+    """
+    kind: Features = "pixels" if features is None else "pretrained"
+    parts = {p.name: p for p in parts_of(table, include=include, features=kind, warned=warned)}
+    ks = {name: p.spec.n_clusters for name, p in parts.items() if p.spec.n_clusters is not None}
+    ids = {
+        name: ids_of(clustering_of([part]), sample)
+        for name, part in parts.items()
+        if name not in ks
+    }
+    if ks:
+        points = small_pixels(table, sample.rows) if features is None else features
+        ids |= cluster_points(points, ks, sample.known)
+    telling = {name: found for name, found in ids.items() if found.min() < found.max()}
+    return Offer({name: parts[name] for name in parts if name in telling}, telling)
 
 
-def build(spec: dict[str, Any], table: ImageTable) -> Clustering | None:
-    """The clustering of a specification; None where nothing can be learnt from it."""
-    clustering = build_clustering(ClusteringSpec.model_validate(spec), table)
-    try:
-        clustering.check_trainable()
-    except InputError:
-        return None
-    return clustering
+def ids_of(clustering: Mapping[str, Any], sample: Sample) -> IntArray:
+    """Clusters (n,) of the sampled images, by their columns."""
+    spec = ClusteringSpec.model_validate(dict(clustering))
+    return build_clustering(spec, sample.table).ids
+
+
+def whole_columns(offer: Offer, table: ImageTable) -> Iterator[dict[str, Any]]:
+    """The top-k attributes by entropy, all of them, and tags taken together."""
+    bits = {
+        str(part.spec.column): entropy(offer.ids[name])
+        for name, part in offer.parts.items()
+        if clustering_of([part])["source"] == "attributes"
+    }
+    ranked = sorted(bits, key=lambda name: (-bits[name], name))
+    for k in (*(k for k in _TOP_KS if k < len(ranked)), len(ranked)):
+        if k > 1:
+            yield {"source": "attributes", "attributes": ranked[:k]}
+    tags = {part.spec.column for part in offer.parts.values() if part.spec.tag is not None}
+    for name in (name for name in table.columns if name in tags):
+        for by in ("set", "commonest"):
+            yield {"source": "tags", "column": name, "by": by}
+
+
+def parts_named(offer: Offer, names: Sequence[str]) -> list[Part]:
+    """Parts by their names."""
+    return [offer.parts[name] for name in names]

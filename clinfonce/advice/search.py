@@ -1,4 +1,4 @@
-"""Subsets of attributes: a beam search for those whose bits promise the highest gain."""
+"""Crossings of parts: a beam search for those whose bits promise the highest gain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +12,19 @@ from clinfonce.results.analysis.gain import GainFit
 
 IntArray = NDArray[np.int64]
 
-_BEAM = 4  # subsets of a size that are extended
-_LARGEST = 10  # attributes in a subset
+_PARTS = 24  # the most promising alone, that are crossed
+_BEAM = 4  # crossings of a size that are extended
+_LARGEST = 6  # parts of a crossing
 _WITHOUT_GAIN = 2  # sizes in a row that bring nothing, after which the search ends
 
 
 @dataclass(frozen=True)
 class Found:
-    """A subset that the search came upon.
+    """A crossing that the search came upon.
 
     Attributes:
-        steps: the attributes in the order that they were taken, each with the bits of the subset
-            so far.
+        steps: the parts in the order that they were taken, each with the bits of the crossing so
+            far.
         gain: what the fit expects of it.
         ids: (n,) its clusters.
     """
@@ -34,19 +35,52 @@ class Found:
 
     @property
     def names(self) -> frozenset[str]:
-        """The attributes."""
+        """The parts."""
         return frozenset(name for name, _ in self.steps)
 
 
-def search_subsets(
-    attributes: Mapping[str, IntArray], labelled: Labelled, fit: GainFit, n_images: int
+@dataclass(frozen=True)
+class Scorer:
+    """Says what gain bits promise.
+
+    Attributes:
+        labelled: the images whose labels are looked at.
+        fit: of the gain.
+        regime: of the training that is planned.
+        n_images: training images.
+    """
+
+    labelled: Labelled
+    fit: GainFit
+    regime: str
+    n_images: int
+
+    def gain(self, bits: Bits) -> float:
+        """What the fit expects."""
+        return float(expected_gain([bits], self.fit, self.regime, self.n_images)[0])
+
+
+def search_crossings(
+    parts: Mapping[str, IntArray], groups: Mapping[str, str], scorer: Scorer
 ) -> list[Found]:
-    """Every subset that the search kept, best first; the beam of width 1 within it is greedy."""
-    kept: dict[frozenset[str], Found] = {}
-    empty = Found((), -np.inf, np.zeros(n_images, dtype=np.int64))
-    beam, best, idle = [empty], -np.inf, 0
-    while beam and idle < _WITHOUT_GAIN and len(beam[0].steps) < min(_LARGEST, len(attributes)):
-        beam = _extended(beam, attributes, labelled, fit)[:_BEAM]
+    """Every crossing that the search kept, best first; the beam of width 1 within it is greedy.
+
+    Args:
+        parts: name to clusters (n,).
+        groups: part to its group, of which a crossing has one part at most.
+        scorer: says what is promising.
+    """
+    if not parts:
+        return []
+    size = len(next(iter(parts.values())))
+    empty = Found((), -np.inf, np.zeros(size, dtype=np.int64))
+    singles = _extended([empty], parts, groups, scorer)
+    parts = {name: parts[name] for found in singles[:_PARTS] for name in found.names}
+    beam = singles[:_BEAM]
+    kept = {found.names: found for found in singles}
+    best, idle = beam[0].gain if beam else -np.inf, 0
+    while beam and idle < _WITHOUT_GAIN and len(beam[0].steps) < min(_LARGEST, len(parts)):
+        beam = _extended(beam, parts, groups, scorer)[:_BEAM]
         kept |= {found.names: found for found in beam}
         highest = max((found.gain for found in beam), default=-np.inf)
         idle = 0 if highest > best + 1e-3 else idle + 1
@@ -54,10 +88,12 @@ def search_subsets(
     return sorted(kept.values(), key=lambda found: -found.gain)
 
 
-def expected_gain(bits: Sequence[Bits], fit: GainFit, n_images: int) -> NDArray[np.float64]:
+def expected_gain(
+    bits: Sequence[Bits], fit: GainFit, regime: str, n_images: int
+) -> NDArray[np.float64]:
     """What the fit expects of some bits."""
     useful, nuisance = zip(*(shares(b, n_images) for b in bits), strict=True)
-    return fit.predict(np.array(useful), np.array(nuisance))
+    return fit.predict(np.array(useful), np.array(nuisance), regime)
 
 
 def shares(bits: Bits, n_images: int) -> tuple[float, float]:
@@ -67,21 +103,21 @@ def shares(bits: Bits, n_images: int) -> tuple[float, float]:
 
 def _extended(
     beam: Sequence[Found],
-    attributes: Mapping[str, IntArray],
-    labelled: Labelled,
-    fit: GainFit,
+    parts: Mapping[str, IntArray],
+    groups: Mapping[str, str],
+    scorer: Scorer,
 ) -> list[Found]:
-    """Every subset of the beam with one attribute more, best first."""
+    """Every crossing of the beam with one part more, best first."""
     grown: dict[frozenset[str], Found] = {}
     for found in beam:
-        for name, values in attributes.items():
+        taken = {groups[name] for name in found.names}
+        for name, values in parts.items():
             names = found.names | {name}
-            if name in found.names or names in grown:
+            if groups[name] in taken or names in grown:
                 continue
             ids = combine(found.ids, values)
             if ids.max() == found.ids.max():
                 continue  # it parts no cluster
-            bits = labelled.bits(ids)
-            gain = float(expected_gain([bits], fit, len(ids))[0])
-            grown[names] = Found((*found.steps, (name, bits)), gain, ids)
+            bits = scorer.labelled.bits(ids)
+            grown[names] = Found((*found.steps, (name, bits)), scorer.gain(bits), ids)
     return sorted(grown.values(), key=lambda found: -found.gain)

@@ -5,16 +5,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import DEFAULT_RESULTS, add_command, add_reading, print_rows, say
+from clinfonce.cli.common import (
+    DEFAULT_RESULTS,
+    add_command,
+    add_reading,
+    add_specification,
+    print_rows,
+    say,
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add clusterings, information and advise."""
     clusterings = add_command(
         commands, "clusterings", _clusterings,
-        "what the clusterings of a specification offer, before anything is trained", False,
+        "what the clusterings of a specification offer", False,
     )  # fmt: skip
-    clusterings.add_argument("spec", metavar="SPEC", help="YAML file of a sweep or a trial")
+    add_specification(clusterings, "YAML file of a sweep or a trial")
 
     information = add_command(
         commands, "information", _information, "what a table's columns say of its labels", False
@@ -35,7 +42,9 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     add_reading(information)
 
-    advise = add_command(commands, "advise", _advise, "rank clusterings before anything is trained")
+    advise = add_command(
+        commands, "advise", _advise, "rank clusterings by what a few labels say of them"
+    )
     advise.add_argument("data", metavar="DATA", help="data set, or a folder that prepare made")
     advise.add_argument("--root", metavar="DIR", help="folder that holds the data set")
     advise.add_argument(
@@ -43,12 +52,21 @@ def add_commands(commands: Any) -> None:
         help="part of the training labels to look at (default 0.1, or all if only some have one)",
     )  # fmt: skip
     advise.add_argument("--top", type=int, default=12, metavar="N", help="show the best N")
+    advise.add_argument(
+        "--regime", metavar="R",
+        help="of the training that is planned: adapter, scratch or fine-tuning (default adapter "
+        "for embeddings, else scratch)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--include", action="append", default=[], metavar="COLUMN",
+        help="look at this column although it is no information; may be given again",
+    )  # fmt: skip
 
 
 def _clusterings(arguments: argparse.Namespace) -> int:
     from clinfonce.trial.preview import preview
 
-    found = preview(arguments.spec)
+    found = preview(arguments.spec, arguments.settings)
     if arguments.json:
         print(json.dumps([one.to_json() for one in found], indent=1))
         return 0
@@ -144,7 +162,9 @@ def _advise(arguments: argparse.Namespace) -> int:
     given = arguments.results != DEFAULT_RESULTS or Path(arguments.results, "store.json").is_file()
     found = advise(
         data.load(arguments.data, arguments.root),
+        regime=arguments.regime,
         label_fraction=arguments.label_fraction,
+        include=arguments.include,
         results=results.open(arguments.results) if given else None,
     )
     if arguments.json:
@@ -153,11 +173,12 @@ def _advise(arguments: argparse.Namespace) -> int:
     say(
         f"{found.data}: {found.n_labelled} labels of {found.n_images} training images looked at; "
         f"relation fitted on {found.fitted_on} clusterings of {', '.join(found.fitted_data)}.\n"
-        "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %)."
+        "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %) of a "
+        f"training in the regime {found.regime}; helps is the probability that it is above 0."
     )
     shown = found.candidates[: arguments.top]
     print_rows(
-        ["", "clustering", "K", "useful bits", "nuisance", "gain", "95 % interval", "accuracy"],
+        ["", "clustering", "K", "useful bits", "nuisance", "gain", "", "helps", "measured"],
         [_candidate_row(rank, candidate) for rank, candidate in enumerate(shown, 1)],
     )
     print("\nWhy:")
@@ -176,7 +197,14 @@ def _candidate_row(rank: int, found: Any) -> list[Any]:
         found.n_clusters,
         f"{found.useful:.2f} ± {found.useful_error:.2f}",
         f"{found.nuisance:.2f}",
-        f"{found.gain.mean:.0%}",
-        f"{found.gain.low:.0%} to {found.gain.high:.0%}",
-        "" if found.accuracy is None else f"{found.accuracy.mean:.1%}",
+        f"{found.gain.mean:.0%}"
+        + ("" if found.accuracy is None else f" ({found.accuracy.mean:.1%})"),
+        found.verdict,
+        f"{found.helps:.2f}",
+        "" if found.measured is None else _measured(found.measured),
     ]
+
+
+def _measured(found: Any) -> str:
+    gain = "" if found.gain is None else f", gain {found.gain:.0%}"
+    return f"{found.accuracy:.1%}{gain} ({found.trials} trials)"

@@ -142,6 +142,10 @@ class PackingDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away: what follows is written below it."""
         self._bar.stop()
 
     def progress(self, done: int, total: int) -> None:

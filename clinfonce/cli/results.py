@@ -1,18 +1,27 @@
-"""Commands on the result tables: query, relate, report."""
+"""Commands on the result tables: query, best, track, relate, report."""
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import METRIC, add_command, open_store, print_rows, say
+from clinfonce.cli.common import (
+    METRIC,
+    add_command,
+    add_tracker,
+    open_store,
+    print_rows,
+    say,
+)
 from clinfonce.cli.streams import end_at_once, utf8_output
 from clinfonce.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
-    """Add query, relate and report."""
+    """Add query, best, track, relate and report."""
     query = add_command(commands, "query", _query, "ask the result tables in SQL")
     query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
     query.add_argument(
@@ -20,11 +29,23 @@ def add_commands(commands: Any) -> None:
     )
     query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
 
+    best = add_command(
+        commands, "best", _best, "print the best clustering as a specification to copy"
+    )
     relate = add_command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
     report = add_command(commands, "report", _report, "write the result page, one HTML file")
     report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
+    report.add_argument(
+        "--images", action="store_true",
+        help="also a map of test images and their nearest neighbours, by the best encoder",
+    )  # fmt: skip
     report.add_argument("--figures", metavar="DIR", help="also write the figures as SVG and PDF")
-    for command in (relate, report):
+    track = add_command(
+        commands, "track", _track, "write trials to MLflow, TensorBoard or Weights & Biases"
+    )
+    add_tracker(track, "--to", required=True)
+    track.add_argument("--sweep", help="only this sweep")
+    for command in (best, relate, report):
         command.add_argument("--sweep", help="only this sweep")
         command.add_argument(
             "--metric", default=METRIC,
@@ -58,17 +79,57 @@ def _query(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _best(arguments: argparse.Namespace) -> int:
+    from clinfonce.results.analysis.best import best_of
+
+    found = best_of(open_store(arguments.results), sweep=arguments.sweep, metric=arguments.metric)
+    print(json.dumps(found.to_json(), indent=1) + "\n" if arguments.json else found.yaml, end="")
+    return 0
+
+
+def _track(arguments: argparse.Namespace) -> int:
+    from clinfonce.results.track import open_tracker, runs_of
+
+    store = open_store(arguments.results)
+    tracker = open_tracker(*arguments.to)
+    try:
+        written = [tracker.trial(run) for run in runs_of(store, sweep=arguments.sweep)]
+    finally:
+        tracker.close()
+    n, there = sum(written), len(written) - sum(written)
+    if arguments.json:
+        print(json.dumps({"written": n, "there_already": there, "look": tracker.where}))
+        return 0
+    say(f"{n} trials written" + (f", {there} were there already" if there else ""))
+    print(f"Look at them:  {tracker.where}")
+    return 0
+
+
 def _relate(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
     store = open_store(arguments.results)
     relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
+    choice = {"metric": arguments.metric, "sweep": arguments.sweep}
+    roles = results.column_roles(store, **choice)
+    factors = results.factors_of(store, **choice)
     if arguments.json:
-        print(json.dumps(relation.to_json(), indent=1))
+        more = {"roles": list(map(asdict, roles)), "factors": list(map(asdict, factors))}
+        print(json.dumps({**relation.to_json(), **more}, indent=1))
         return 0
     say(relation.answer)
     print_rows(
-        ["clustering", "objective", "K", "I(Z;T)", "chance", "H(Z|T)", "trials", relation.metric],
+        [
+            "clustering",
+            "objective",
+            "K",
+            "I(Z;T)",
+            "chance",
+            "H(Z|T)",
+            "I of pairs",
+            "trials",
+            relation.metric,
+        ],
         [_relation_row(row) for row in relation.rows if row.accuracy is not None],
     )
     if relation.against_frozen:
@@ -82,12 +143,21 @@ def _relate(arguments: argparse.Namespace) -> int:
             ],
         )  # fmt: skip
     _say_targets(relation.targets)
+    _show_relation(relation, results.QUANTITIES)
+    _show_roles(roles)
+    _show_factors(factors)
+    for note in relation.notes:
+        say(f"- {note}")
+    return 0
+
+
+def _show_relation(relation: Any, quantities: Mapping[str, str]) -> None:
     if relation.correlations:
         say(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
         print_rows(
             ["quantity", "rho", "95 % interval", "without the end points"],
             [
-                [results.QUANTITIES[c.quantity], c.rho.estimate, _interval(c.rho), c.rho_inside]
+                [quantities[c.quantity], c.rho.estimate, _interval(c.rho), c.rho_inside]
                 for c in relation.correlations
             ],
         )
@@ -95,7 +165,7 @@ def _relate(arguments: argparse.Namespace) -> int:
         say("\nRegression on both, points of accuracy for one standard deviation more:")
         print_rows(
             ["quantity", "points", "95 % interval", "explains of what the other leaves"],
-            [_effect_row(results.QUANTITIES[e.quantity], e) for e in relation.effects],
+            [_effect_row(quantities[e.quantity], e) for e in relation.effects],
         )
     if relation.predictions:
         say("\nError of the predicted accuracy of a clustering left out, in points:")
@@ -103,9 +173,44 @@ def _relate(arguments: argparse.Namespace) -> int:
             ["known of it", "mean error"],
             [[p.known, "" if p.error is None else 100 * p.error] for p in relation.predictions],
         )
-    for note in relation.notes:
-        say(f"- {note}")
-    return 0
+
+
+def _show_roles(roles: Sequence[Any]) -> None:
+    if not roles:
+        return
+    say(f"\nRoles of the columns by {roles[0].n} searched trials, points of validation accuracy:")
+    print_rows(
+        ["column", "role", "over the next", "95 % interval", "importance", "in the best"],
+        [
+            [
+                row.column, row.role if row.certain else f"{row.role}?", _points(row.gain.estimate),
+                _points_interval(row.gain),
+                "" if row.importance.estimate is None else f"{row.importance.estimate:.0%}",
+                row.best,
+            ]
+            for row in roles
+        ],
+    )  # fmt: skip
+
+
+def _show_factors(factors: Sequence[Any]) -> None:
+    if not factors:
+        return
+    say("\nBits that a probe reads from the features, before and after training:")
+    print_rows(
+        ["factor", "role", "before", "after", "all there is"],
+        [[f.name, f.role, f.before, f.after, f.most] for f in factors],
+    )
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:+.1f}"
+
+
+def _points_interval(interval: Any) -> str:
+    if interval.low is None:
+        return ""
+    return f"{_points(interval.low)} to {_points(interval.high)}"
 
 
 def _say_targets(targets: Any) -> None:
@@ -135,7 +240,7 @@ def _say_targets(targets: Any) -> None:
 
 def _relation_row(row: Any) -> list[Any]:
     known = [row.name, row.objective, row.n_clusters, row.i_zt, row.i_zt_chance, row.h_z_given_t]
-    return [*known, row.n_trials, _percent(row.accuracy, row.spread)]
+    return [*known, row.i_pairs, row.n_trials, _percent(row.accuracy, row.spread)]
 
 
 def _effect_row(name: str, effect: Any) -> list[Any]:
@@ -157,7 +262,12 @@ def _report(arguments: argparse.Namespace) -> int:
         else (store.store.folder.local or Path()) / "report.html"
     )
     choice = {"metric": arguments.metric, "sweep": arguments.sweep}
-    written = [results.report(store, out, **choice)]
+    gallery = None
+    if arguments.images:
+        from clinfonce.trial.gallery import gallery_of
+
+        gallery = gallery_of(store, sweep=arguments.sweep)
+    written = [results.report(store, out, gallery=gallery, **choice)]
     if arguments.figures:
         written += results.figure_files(store, arguments.figures, **choice)
     for path in written:

@@ -51,6 +51,11 @@ class Clustering:
         return len(self.ids)
 
     @property
+    def is_partition(self) -> bool:
+        """Whether images of one cluster attract alike, and those of different ones not at all."""
+        return True
+
+    @property
     def n_clusters(self) -> int:
         """K, the number of clusters."""
         return len(self.sizes)

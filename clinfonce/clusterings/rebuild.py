@@ -6,6 +6,7 @@ from typing import Any
 from clinfonce.clusterings.attributes import from_attributes
 from clinfonce.clusterings.base import Clustering, Provenance
 from clinfonce.clusterings.column import from_column
+from clinfonce.clusterings.crossing import from_crossing
 from clinfonce.clusterings.hierarchy import from_hierarchy
 from clinfonce.clusterings.instances import from_instances
 from clinfonce.clusterings.kmeans import from_kmeans
@@ -17,6 +18,7 @@ from clinfonce.errors import InputError, unknown_name
 _SOURCES: Mapping[str, Callable[..., Clustering]] = {
     "attributes": from_attributes,
     "column": from_column,
+    "crossing": from_crossing,
     "hierarchy": from_hierarchy,
     "instances": from_instances,
     "kmeans": from_kmeans,
@@ -44,6 +46,8 @@ def rebuild(provenance: Provenance, data: Any) -> Clustering:
     match source:
         case "attributes":  # the ranking is settled, the names are enough
             options = {"names": options["attributes"]}
+        case "crossing":
+            options = {}  # the data have the names
         case "column":
             options = {"name": options["column"]}
         case "labels":

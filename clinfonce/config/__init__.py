@@ -20,16 +20,21 @@ from clinfonce.config.encoder import (
 from clinfonce.config.objective import ObjectiveSpec
 from clinfonce.config.ray_cluster import Fleet, NodeType, read_fleet
 from clinfonce.config.reading import (
+    check_specification,
     read_experiment,
     read_ray_cluster,
     read_sweep,
     read_sweep_or_experiment,
+    specification_text,
 )
 from clinfonce.config.search import SchedulerSpec, SearchSpec
+from clinfonce.config.similarity import ColumnSpec, SimilaritySpec, SuppressSpec
 from clinfonce.config.space import (
     Choices,
+    Clusterings,
     Dimension,
     Range,
+    Roles,
     Space,
     Subset,
     grid,
@@ -45,6 +50,7 @@ from clinfonce.config.specification import (
     trial_id,
 )
 from clinfonce.config.sweep import DataSpec, ExperimentSpec, NamedTrial, ResourceSpec, SweepSpec
+from clinfonce.config.terms import TermSpec
 
 __all__ = [
     "EMBEDDINGS",
@@ -55,6 +61,8 @@ __all__ = [
     "AugmentationSpec",
     "Choices",
     "ClusteringSpec",
+    "Clusterings",
+    "ColumnSpec",
     "DataSpec",
     "Dimension",
     "EncoderSpec",
@@ -70,15 +78,20 @@ __all__ = [
     "Range",
     "RayClusterSpec",
     "ResourceSpec",
+    "Roles",
     "SamplerSpec",
     "SchedulerSpec",
     "SearchSpec",
+    "SimilaritySpec",
     "Space",
     "Subset",
+    "SuppressSpec",
     "SweepSpec",
+    "TermSpec",
     "TrialSpec",
     "canonical",
     "change_trial",
+    "check_specification",
     "grid",
     "name_of",
     "points_to_try",
@@ -87,6 +100,7 @@ __all__ = [
     "read_ray_cluster",
     "read_sweep",
     "read_sweep_or_experiment",
+    "specification_text",
     "trial_id",
     "walk",
 ]

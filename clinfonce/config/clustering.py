@@ -15,6 +15,7 @@ _SOURCE_FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "selected": (frozenset({"top_k"}), frozenset({"fraction", "bins", "seed"})),
     "tags": (frozenset({"column"}), frozenset({"by", "n_clusters", "seed"})),
     "hierarchy": (frozenset({"column", "level"}), frozenset()),
+    "crossing": (frozenset({"parts"}), frozenset()),
     "synthetic": (frozenset({"family", "level"}), frozenset({"seed"})),
     "kmeans": (
         frozenset({"n_clusters"}), frozenset({"seed", "features", "every", "warmup"})
@@ -22,8 +23,41 @@ _SOURCE_FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 }  # fmt: skip
 _Source: TypeAlias = Literal[
     "instances", "labels", "attributes", "selected", "column", "tags", "hierarchy", "synthetic",
-    "kmeans",
+    "kmeans", "crossing",
 ]  # fmt: skip
+
+
+class PartSpec(Spec):
+    """A partition that is crossed with others: of a column, a level, a tag, or k-means."""
+
+    column: str | None = None
+    level: Amount | None = None  # of a hierarchy
+    tag: str | None = None  # whether images have it, of a column of tags
+    bins: Annotated[int, Field(ge=2, le=10_000)] | None = None  # of numbers; absent: 2
+    n_clusters: Count | None = None  # of k-means, in place of a column
+    features: Literal["pixels", "pretrained"] = "pixels"
+
+    @model_validator(mode="after")
+    def _is_of_one_thing(self) -> Self:
+        if (self.column is None) == (self.n_clusters is None):
+            raise ValueError("a part is of a column or of k-means (n_clusters)")
+        given = [f for f in ("level", "tag", "bins") if getattr(self, f) is not None]
+        if len(given) > 1 or (given and self.column is None):
+            raise ValueError(f"one of level, tag and bins goes with a column, got {given}")
+        if self.features == "pretrained" and self.n_clusters is None:
+            raise ValueError("features goes with n_clusters")
+        return self
+
+    @property
+    def name(self) -> str:
+        """For people, and different from those of other parts."""
+        if self.n_clusters is not None:
+            pretrained = " (pretrained)" if self.features == "pretrained" else ""
+            return f"k-means {self.n_clusters}{pretrained}"
+        for field, sign in (("level", ":"), ("tag", "="), ("bins", "/")):
+            if (value := getattr(self, field)) is not None:
+                return f"{self.column}{sign}{value}"
+        return str(self.column)
 
 
 class ClusteringSpec(Spec):
@@ -47,6 +81,7 @@ class ClusteringSpec(Spec):
     ] = "pixels"
     every: Count = 1  # epochs between two clusterings of the encoder's own features
     warmup: Amount = 1  # epochs before the first, on instances
+    parts: Annotated[tuple[PartSpec, ...], Field(strict=False, min_length=1)] | None = None
     seed: Seed = 0  # of the clustering; the trial's own seed leaves it as it is
 
     @model_validator(mode="after")

@@ -12,6 +12,9 @@ _OBJECTIVE_FIELDS: dict[str, frozenset[str]] = {
     "soft_cl_infonce": frozenset(),
     "pcl": frozenset({"prototypes", "prototypes_after", "memory", "momentum"}),
     "cross_entropy": frozenset(),
+    "multilevel_cl_infonce": frozenset(),
+    "attribute_prediction": frozenset(),
+    "fino": frozenset({"guide_weight", "guide_dropout"}),
 }
 _ANY_OBJECTIVE = frozenset({"name", "form", "temperature"})
 
@@ -19,7 +22,10 @@ _ANY_OBJECTIVE = frozenset({"name", "form", "temperature"})
 class ObjectiveSpec(Spec):
     """The loss that pretraining minimises."""
 
-    name: Literal["cl_infonce", "soft_cl_infonce", "pcl", "cross_entropy"] = "cl_infonce"
+    name: Literal[
+        "cl_infonce", "soft_cl_infonce", "pcl", "cross_entropy", "multilevel_cl_infonce",
+        "attribute_prediction", "fino",
+    ] = "cl_infonce"  # fmt: skip
     form: Literal["out", "in", "sincere"] = "out"
     temperature: Positive = 0.2
     instance_weight: NonNegative = 0.0  # λ of an InfoNCE term, against the collapse of clusters
@@ -28,6 +34,8 @@ class ObjectiveSpec(Spec):
     # Numbers of prototypes, found anew by k-means before each epoch.
     prototypes: SeveralOfThem | None = None
     prototypes_after: Fraction = 0.1  # share of the epochs that pass before prototypes attract
+    guide_weight: NonNegative = 0.03  # of FINO's guides beside InfoNCE
+    guide_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # in their heads
 
     @model_validator(mode="after")
     def _fields_fit_the_name(self) -> Self:

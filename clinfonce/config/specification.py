@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from clinfonce.config.augmentation import Augmentation
 from clinfonce.config.base import MOST_NUMBERS, Amount, Count, Few, Names, Seed, Several, Spec
@@ -18,6 +18,8 @@ from clinfonce.config.encoder import (
     OptimizerSpec,
 )
 from clinfonce.config.objective import ObjectiveSpec
+from clinfonce.config.similarity import SimilaritySpec
+from clinfonce.config.terms import TermSpec, check_source, check_term_objective
 
 
 class SamplerSpec(Spec):
@@ -36,6 +38,7 @@ class EvaluationSpec(Spec):
     every: Count = 5  # epochs between two validation kNN accuracies
     neighbors: Few = 20
     draws: Few = 20  # few-label draws that are averaged
+    factors: bool = True  # whether it is measured what of each column can be read
     # Columns by whose values the test images are grouped: the worst group, and the mean over them.
     groups: Names = ()
     # Columns that no clustering may be made of: what of them can be read from the features is
@@ -52,6 +55,9 @@ class TrialSpec(Spec):
     """Everything that decides a trial's row, beside the data."""
 
     clustering: ClusteringSpec = ClusteringSpec(source="instances")
+    similarity: SimilaritySpec | None = None  # weights between images in place of clusters
+    # Several of both, whose losses are added; in place of one.
+    terms: Annotated[tuple[TermSpec, ...], Field(strict=False, max_length=20)] = ()
     objective: ObjectiveSpec = ObjectiveSpec()
     sampler: SamplerSpec = SamplerSpec()
     augmentation: Augmentation = "simclr"  # a policy's name, or {policy: …} and what is changed
@@ -77,6 +83,23 @@ class TrialSpec(Spec):
                 "two images attract as they agree in those"
             )
         return self
+
+    @model_validator(mode="after")
+    def _objective_fits_what_attracts(self) -> Self:
+        if not self.terms:
+            check_source(self.objective, self.clustering, self.similarity)
+            return self
+        if self.similarity is not None or self.clustering.source != "instances":
+            raise ValueError("terms say what attracts: leave clustering and similarity out")
+        check_term_objective(self.objective, self.terms)
+        return self
+
+    @property
+    def source(self) -> str:
+        """Where what attracts comes from."""
+        if self.terms:
+            return "terms"
+        return "similarity" if self.similarity is not None else self.clustering.source
 
     @model_validator(mode="after")
     def _adapter_fits_the_encoder(self) -> Self:
@@ -134,12 +157,14 @@ class TrialSpec(Spec):
 
 
 _AUGMENTATION = "augmentation"
+_ATTRACTION = frozenset({"clustering", "similarity", "terms"})
 
 
 def change_trial(trial: TrialSpec, changes: Mapping[str, Any]) -> TrialSpec:
     """Return `trial` with some fields replaced; nested mappings change only what they name.
 
-    A clustering is replaced as a whole, since its fields depend on its source.
+    What attracts (a clustering, a similarity, terms) is replaced as a whole, since its fields
+    depend on its source.
 
     Raises:
         pydantic.ValidationError: a field is unknown or its value is not allowed.
@@ -156,15 +181,19 @@ def trial_id(experiment: str, trial: TrialSpec, fingerprint: str) -> str:
 # Fields that came after the first version. At their defaults they change nothing, so they are left
 # out of what names a trial: rows of older stores keep their keys.
 _LATER: dict[str, frozenset[str]] = {
-    "": frozenset({"adapter"}),
+    "": frozenset({"adapter", "similarity", "terms"}),
+    "objective": frozenset({"guide_weight", "guide_dropout"}),
     "encoder": frozenset(
         {
             *("image_size", "weights", "weights_sha256", "train", "freeze_epochs"),
             *("layer_decay", "cache"),
         }
     ),
+    "clustering": frozenset({"parts"}),
     "optimizer": frozenset({"head_learning_rate"}),
-    "evaluation": frozenset({"groups", "balanced", "held_out", "label_free", "finetune"}),
+    "evaluation": frozenset(
+        {"factors", "groups", "balanced", "held_out", "label_free", "finetune"}
+    ),
 }
 
 
@@ -183,8 +212,8 @@ def canonical(trial: TrialSpec) -> dict[str, Any]:
 def changed_values(trial: TrialSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that were given in `trial` or in `changes`, as plain values, not yet checked."""
     values = trial.model_dump(exclude_unset=True)
-    if "clustering" in changes:
-        values.pop("clustering", None)
+    if not _ATTRACTION.isdisjoint(changes):
+        values = {name: value for name, value in values.items() if name not in _ATTRACTION}
     return _merge(values, changes)
 
 

@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from clinfonce.config.base import Amount, Count, Line, PlacedError, Seed, Spec
 from clinfonce.config.encoder import EMBEDDINGS, RANDOM
 from clinfonce.config.search import SchedulerSpec, SearchSpec
-from clinfonce.config.space import Subset, points_to_try
+from clinfonce.config.similarity import with_roles
+from clinfonce.config.space import ROLES, Clusterings, Subset, points_to_try
 from clinfonce.config.specification import TrialSpec, changed_values, set_field
 
 # Of grids that fixed trials choose from, of a space that are tried for faults.
@@ -220,6 +221,8 @@ class SweepSpec(ExperimentSpec):
                 raise PlacedError(
                     ("search", "space", path), "a subset is for clustering.attributes alone"
                 )
+            if isinstance(dimension, Clusterings):
+                _check_clusterings(search, path)
         for number, point in enumerate(points_to_try(search.space)):
             if number >= _MOST_POINTS:
                 problem = f"more than {_MOST_POINTS:,} choices to look at, with their conditions"
@@ -283,8 +286,23 @@ class SweepSpec(ExperimentSpec):
     ) -> TrialSpec:
         values = changed_values(self.trial, changes)
         for path, value in point.items():
-            set_field(values, path, value)
+            if path == ROLES:
+                values["similarity"] = with_roles(values.get("similarity"), value)
+            else:
+                set_field(values, path, value)
         return TrialSpec.model_validate({**values, "seed": seed})
+
+
+def _check_clusterings(search: SearchSpec, path: str) -> None:
+    """Refuse `choices: all` where it has no meaning."""
+    place = ("search", "space", path)
+    if path != "clustering":
+        raise PlacedError(place, "choices: all is for clustering alone; else give a list")
+    if parts := [other for other in search.space if other.startswith("clustering.")]:
+        raise PlacedError(place, f"choices: all settles the whole clustering: leave out {parts[0]}")
+    if search.sampler not in ("tpe", "random"):
+        problem = f"choices: all goes with sampler tpe or random, not {search.sampler}"
+        raise PlacedError(place, problem)
 
 
 def _starts_from_weights(trial: Any) -> bool:

@@ -38,14 +38,18 @@ class Visibility:
         x = x - x.mean(0)
         deviation = x.square().mean(0).sqrt()
         x = torch.where(deviation > 0, x / deviation.clamp(min=1e-30), 0.0)
-        variances, axes = torch.linalg.eigh(x.mT @ x / len(x))
-        kept = variances.argsort(descending=True)[:_MOST_AXES]
-        variances, scores = variances[kept].clamp(min=0), x @ axes[:, kept]
+        variances, scores = _principal(x)
         strength = _RIDGE * float(variances.mean())
         shrunk = scores / (variances + strength).sqrt().clamp(min=1e-12) / math.sqrt(len(x))
         constant = torch.full((len(x), 1), 1 / math.sqrt(len(x)), dtype=torch.float64)
         self._basis = torch.cat((shrunk, constant.to(x.device)), 1)  # hat matrix = basis basis'
         self._leverage = self._basis.square().sum(1).clamp(max=1 - 1e-6)  # (n,)
+
+    def left_out(self, targets: Tensor) -> Tensor:
+        """What is predicted of each image without it, of targets float64 (n, k): float64 (n, k)."""
+        targets, leverage = targets.to(self._basis), self._leverage[:, None]
+        scores = self._basis @ (self._basis.mT @ targets)
+        return (scores - leverage * targets) / (1 - leverage)
 
     def bits(self, clusters: Tensor) -> float:
         """The bits of a clustering, int64 (n,) from 0, that the features tell; at least 0."""
@@ -79,3 +83,19 @@ class Visibility:
             for power in _POWERS
         ]
         return torch.stack(found).cpu()
+
+
+def _principal(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances (r,) and scores (n, r) of the foremost principal axes of centred x (n, d).
+
+    By the products of images where those are fewer than the features.
+    """
+    n, d = x.shape
+    if n < d:
+        variances, left = torch.linalg.eigh(x @ x.mT / n)
+        kept = variances.argsort(descending=True)[:_MOST_AXES]
+        variances = variances[kept].clamp(min=0)
+        return variances, left[:, kept] * (n * variances).sqrt()
+    variances, axes = torch.linalg.eigh(x.mT @ x / n)
+    kept = variances.argsort(descending=True)[:_MOST_AXES]
+    return variances[kept].clamp(min=0), x @ axes[:, kept]

@@ -7,7 +7,7 @@ random, so the value expected by chance, and the excess over it, stand beside th
 from clinfonce.information._conditional import ConditionalInformation, conditional_information
 from clinfonce.information._estimate import Estimate, estimate
 from clinfonce.information._measure import Ids, Information, as_ids, entropy, measure, renumber
-from clinfonce.information._pairs import PairInformation, pair_information
+from clinfonce.information._pairs import PairInformation, PairWeights, pair_information
 
 __all__ = [
     "ConditionalInformation",
@@ -15,6 +15,7 @@ __all__ = [
     "Ids",
     "Information",
     "PairInformation",
+    "PairWeights",
     "as_ids",
     "conditional_information",
     "entropy",

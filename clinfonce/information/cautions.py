@@ -6,7 +6,7 @@ that clusters of one image tell nothing.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -90,7 +90,7 @@ def column_cautions(
     return tuple(found)
 
 
-def left_out(found: tuple[Caution, ...]) -> dict[str, set[int | None]]:
+def left_out(found: Sequence[Caution]) -> dict[str, set[int | None]]:
     """Columns that searches leave out: name to the levels, {None} of what is no hierarchy."""
     names: dict[str, set[int | None]] = {}
     for caution in found:
@@ -99,7 +99,7 @@ def left_out(found: tuple[Caution, ...]) -> dict[str, set[int | None]]:
     return names
 
 
-def caution_lines(found: tuple[Caution, ...]) -> list[str]:
+def caution_lines(found: Sequence[Caution]) -> list[str]:
     """For people: a line each, but one for all that are groupings of the classes."""
     lines = [
         f"{caution.text}: left out of searches unless named" if caution.left_out else caution.text

@@ -3,9 +3,12 @@
 Nothing here needs PyTorch or Ray.
 """
 
+from clinfonce.results.analysis.factors import Factor, factors_of
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import QUANTITIES, Relation, relate
+from clinfonce.results.analysis.roles import ColumnRole, column_roles
+from clinfonce.results.analysis.winner import best_of_sweep
 from clinfonce.results.plot.files import figure_files
 from clinfonce.results.report.page import report
 from clinfonce.results.sql.output import write_table
@@ -16,12 +19,17 @@ open = open_results
 
 __all__ = [
     "QUANTITIES",
+    "ColumnRole",
+    "Factor",
     "Importance",
     "Relation",
     "Results",
     "Share",
     "Store",
     "attribute_importance",
+    "best_of_sweep",
+    "column_roles",
+    "factors_of",
     "figure_files",
     "open",
     "ped_anova",

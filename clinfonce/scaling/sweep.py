@@ -10,14 +10,14 @@ from typing import Any
 import ray
 
 from clinfonce import data
-from clinfonce.config import Fleet, SweepSpec, TrialSpec, read_fleet
-from clinfonce.data import ImageTable
+from clinfonce.config import Fleet, SweepSpec, TrialSpec, points_to_try, read_fleet
+from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError, RunError
 from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget_sweep, remove_checkpoints_of_stopped
-from clinfonce.scaling.bookkeeping.specification import register_sweep
+from clinfonce.scaling.bookkeeping.specification import as_noted, check_sweep, register_sweep
 from clinfonce.scaling.bookkeeping.state import Progress, SweepState
 from clinfonce.scaling.connection.session import Interruption, joins_cluster, ray_session
 from clinfonce.scaling.execution.capacity import Capacity, WorkerResources, machines
@@ -32,6 +32,9 @@ from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
 from clinfonce.scaling.search.metric import columns_of
+from clinfonce.scaling.search.offered import offered
+from clinfonce.trial.columns import resolve
+from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
@@ -54,12 +57,16 @@ def prepare_sweep(
         RunError: another process runs the sweep that is to be forgotten.
     """
     table = data.load(sweep.data.name, sweep.data.root)
+    if not fresh:
+        table = as_noted(home, sweep.name, table)
     columns_of(sweep, table)
     if sweep.scheduler.name != "none" and table.labels is None:
         raise InputError(
             f"scheduler {sweep.scheduler.name} stops trials by the accuracy of labels, which data "
             f"set {table.name} has not: use none"
         )
+    seen = without_held_out(sweep.trial.evaluation, table)
+    attributes, parts = offered(sweep, seen)  # it refuses misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)
@@ -69,13 +76,29 @@ def prepare_sweep(
         check_storable(settled, table, clustering, experiment=sweep.name)
         if not joins_cluster():  # it will train here
             find_device(trial)
+    _check_searched_columns(sweep, table)
+    check_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
     store = Store.create(home)
     reader.keep()
-    if fresh:
-        with claimed(store.folder, sweep.name):
+    with claimed(store.folder, sweep.name):
+        if fresh:
             forget_sweep(store, sweep.name)
-    register_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
+        register_sweep(
+            home,
+            sweep.name,
+            sweep.canonical(),
+            fresh=fresh,
+            offered={"attributes": attributes, "parts": [part.name for part in parts]},
+            confirmed=_confirmed(store, sweep.name),
+            table=table,
+        )
     return table, store, reader
+
+
+def _confirmed(store: Store, name: str) -> list[str]:
+    """Trials that confirm what the search of a sweep has found so far."""
+    rows = store.finished().items()
+    return [i for i, row in rows if row["sweep"] == name and row["role"] == "confirm"]
 
 
 def run_sweep(
@@ -199,6 +222,18 @@ def _other_work(niceness: int) -> str | None:
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:
     """A trial of each kind that the sweep runs whatever its search proposes."""
     return [sweep.fixed_trial(named, sweep.seeds[0]) for named in sweep.fixed] or [sweep.trial]
+
+
+def _check_searched_columns(sweep: SweepSpec, table: ImageTable) -> None:
+    """Refuse columns of a searched similarity that the data do not have, or not so."""
+    if sweep.search is None:
+        return
+    point = next(points_to_try(sweep.search.space))
+    searched = sweep.searched_trial(point, sweep.search.seed)
+    if searched.similarity is not None and not isinstance(searched.similarity.columns, str):
+        resolve(
+            searched.similarity, without_held_out(searched.evaluation, table), table.rows(TRAIN)
+        )
 
 
 def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> WorkerResources:

@@ -4,6 +4,7 @@ A clustering says of two images that they agree or not; a similarity says how mu
 encoded once, and weights are computed a tile at a time, on any device.
 """
 
+from clinfonce.similarity.batches import batches_alike
 from clinfonce.similarity.categories import differences, equal, jaccard
 from clinfonce.similarity.columns import Column, Missing
 from clinfonce.similarity.combine import Combination, Similarity, combine
@@ -27,6 +28,7 @@ __all__ = [
     "ContrastLeft",
     "Missing",
     "Similarity",
+    "batches_alike",
     "batches_within",
     "check_contrast",
     "combine",

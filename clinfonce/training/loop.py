@@ -3,7 +3,7 @@
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,16 +23,18 @@ from clinfonce.training.alternation import Alternation, embed
 from clinfonce.training.checkpoint import load_checkpoint, save_checkpoint
 from clinfonce.training.chunks import average_gradients, backward_in_chunks
 from clinfonce.training.compiling import compiled
+from clinfonce.training.composed import compose
 from clinfonce.training.distributed import shard
 from clinfonce.training.divergence import LossWatch, TrainingDivergedError
 from clinfonce.training.images import sent
 from clinfonce.training.inputs import FeatureInputs, Inputs
 from clinfonce.training.model import ContrastiveModel, build_model, freeze
-from clinfonce.training.objectives import Measured, build_objective
+from clinfonce.training.objectives import Measured, Objective, build_objective
 from clinfonce.training.online_probe import OnlineProbe
 from clinfonce.training.optimizer import build_optimizer, learning_rate, rate_factors
 from clinfonce.training.progress import Epoch, Position, Sums
-from clinfonce.training.sampler import BatchSampler
+from clinfonce.training.sampler import build_sampler
+from clinfonce.training.sources import Source
 
 # PyTorch's newer name of the argument; the older one warns from 2.13 on.
 _NEWER = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
@@ -60,6 +62,7 @@ class Pretraining:
         weights: that the encoder starts from; None: random ones.
         checkpoint: file to resume from and to save to; None = neither.
         attributes: float32 (n, m), what two training images may share; for soft_cl_infonce.
+        sources: what attracts in place of the clusters; those draw batches then.
         labels: int64 (n,), of the training images, below 0 where unknown, for a probe that learns
             beside the encoder and does not touch it; None = no probe.
         save_every: seconds between two checkpoints in the middle of epochs.
@@ -81,6 +84,7 @@ class Pretraining:
         weights: Weights | None = None,
         checkpoint: Path | File | None = None,
         attributes: NDArray[np.float32] | None = None,
+        sources: Sequence[Source] = (),
         labels: NDArray[np.int64] | None = None,
         save_every: float = 60.0,
     ) -> None:
@@ -90,10 +94,15 @@ class Pretraining:
         self._clustered_before = -1  # the epoch that the clusters were made for
         self._checkpoint = checkpoint
         self._workers = Workers.of()
+        self._sources = [source.to(device) for source in sources]
         self._use(clusters[None])
         n_clusters = int(clusters.max()) + 1
         model = build_model(
-            spec, input_shape=inputs.shape, n_clusters=n_clusters, weights=weights
+            spec,
+            input_shape=inputs.shape,
+            n_clusters=n_clusters,
+            weights=weights,
+            sources=self._sources,
         ).to(device)
         if isinstance(model.encoder, Adapter) and isinstance(inputs, FeatureInputs):
             model.encoder.standardise_by(inputs.mean, inputs.deviation)
@@ -102,8 +111,7 @@ class Pretraining:
         self.encoder = model.encoder
         self._model = model
         self._optimizer = self._build_optimizer(model)
-        shared = None if attributes is None else torch.tensor(attributes, device=device)
-        self._objective = build_objective(spec, model, self._workers, shared)
+        self._objective = self._build_objective(model, attributes)
         self.probe = None
         if labels is not None:
             self.probe = OnlineProbe(self.encoder.feature_dim, labels, device, self._workers)
@@ -171,6 +179,14 @@ class Pretraining:
         freeze(model.encoder, spec.last, epoch=spec.freeze_epochs, freeze_epochs=spec.freeze_epochs)
         return build_optimizer(model, optimizer, factors)
 
+    def _build_objective(
+        self, model: ContrastiveModel, attributes: NDArray[np.float32] | None
+    ) -> Objective:
+        if self._sources:
+            return compose(self.spec, model, self._workers, self._sources)
+        shared = None if attributes is None else torch.tensor(attributes, device=self.device)
+        return build_objective(self.spec, model, self._workers, shared)
+
     def _freeze(self) -> None:
         """Let move what does in the epoch that is next."""
         spec = self.spec.encoder
@@ -206,10 +222,7 @@ class Pretraining:
     def _use(self, clusters: NDArray[np.int64]) -> None:
         """Train on these clusters from now on: int64 (m, n), of which the first draw batches."""
         self._clusters = torch.tensor(clusters, device=self.device)
-        sampler = self.spec.sampler
-        self._sampler = BatchSampler(
-            clusters[0], sampler.batch_size, sampler.images_per_cluster, self.spec.seed
-        )
+        self._sampler = build_sampler(self.spec, clusters[0], self._sources)
 
     def _cluster_anew(self) -> None:
         """Cluster the encoder's own features if that is due before this epoch and not done."""
@@ -272,6 +285,7 @@ class Pretraining:
         views = self._inputs.views(held, len(batch), self._share, step)
         shown = sent(torch.from_numpy(mine), self.device).repeat(2)  # (2b,)
         self._optimizer.zero_grad(set_to_none=True)
+        self._objective.start_step(step, self.steps)
         measured = self._backward(views, shown, len(batch))
         self._losses.note(measured.loss, self._position.step, self._position.epoch)
         if (longest := self.spec.optimizer.clip_norm) is not None:

@@ -1,14 +1,18 @@
 """The network that is trained: an encoder and what the objective sees it through."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from clinfonce.losses import Workers
 from clinfonce.models import Adapter, Encoder, Weights, build_encoder
 from clinfonce.models.blocks import trained_blocks
+from clinfonce.training.heads import Heads
 from clinfonce.training.objectives import build_head
+from clinfonce.training.sources import Source
 
 if TYPE_CHECKING:
     from clinfonce.config import TrialSpec
@@ -54,6 +58,7 @@ def build_model(
     input_shape: tuple[int, ...],
     n_clusters: int | None = None,
     weights: Weights | None = None,
+    sources: Sequence[Source] = (),
 ) -> ContrastiveModel:
     """Build encoder and head; what is random in them is drawn from the trial's seed alone.
 
@@ -62,6 +67,7 @@ def build_model(
         input_shape: (channels, height, width) of images, or (d,) of features for an adapter.
         n_clusters: that cross-entropy tells apart.
         weights: that the encoder starts from; None: random ones.
+        sources: what attracts beside plain clusters.
 
     Raises:
         InputError: the network does not fit the images or, for cross-entropy, the clusters, or has
@@ -71,7 +77,9 @@ def build_model(
         torch.manual_seed(spec.seed)
         encoder = _encoder(spec, input_shape, weights)
         width = encoder.feature_dim - (encoder.kept_dim if isinstance(encoder, Adapter) else 0)
-        head = build_head(spec, width, n_clusters)
+        head: nn.Module = (
+            Heads(width, sources, Workers.of()) if sources else build_head(spec, width, n_clusters)
+        )
     freeze(encoder, spec.encoder.last, epoch=0, freeze_epochs=spec.encoder.freeze_epochs)
     return ContrastiveModel(encoder, head)
 

@@ -26,7 +26,7 @@ class MomentumMemory:
         self, model: nn.Module, size: int, embedding_dim: int, momentum: float, workers: Workers
     ) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False)
-        self._momentum = momentum
+        self._momentum, self._width = momentum, embedding_dim
         device = next(model.parameters()).device
         self._queue = ClusterMemory(size, embedding_dim, workers=workers).to(device)
 
@@ -40,6 +40,10 @@ class MomentumMemory:
             return None
         embeddings, images = self._queue.contents
         return embeddings, clusters[images]
+
+    def kept(self) -> tuple[Tensor, Tensor] | None:
+        """Embeddings (m, d) and which training images int64 (m,) they are of; None likewise."""
+        return None if len(self._queue) == 0 else self._queue.contents
 
     @torch.no_grad()
     def update(self, model: nn.Module, views: Tensor, images: Tensor) -> None:
@@ -55,7 +59,8 @@ class MomentumMemory:
         self.model.train()
         # View by view: joined rows then lie as on one worker, and the same ones are dropped.
         for part, shown in zip(self.model(views).chunk(2), images.chunk(2), strict=True):
-            self._queue.push(part, shown, check=False)
+            # What stands behind the embeddings are features, for what is predicted of them.
+            self._queue.push(part[:, : self._width], shown, check=False)
 
     def state(self) -> dict[str, Any]:
         """Everything to go on from, for a checkpoint."""

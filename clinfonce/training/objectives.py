@@ -67,6 +67,9 @@ class Objective:
                 trained one if one is given.
         """
 
+    def start_step(self, step: int, steps: int) -> None:
+        """Take note of which step of the whole training comes next, 0 … steps − 1."""
+
     def end_step(self, model: nn.Module, views: Tensor, images: Tensor) -> None:
         """Take note of a step that the network has made."""
 

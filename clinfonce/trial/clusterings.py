@@ -13,6 +13,7 @@ from torch import nn
 from clinfonce import clusterings
 from clinfonce.clusterings import Clustering
 from clinfonce.config import ClusteringSpec
+from clinfonce.config.clustering import PartSpec
 from clinfonce.data import TRAIN, UNLABELLED, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.evaluation import encode
@@ -68,6 +69,9 @@ def build_clustering(
         case "hierarchy":
             paths = _values(table, spec, "hierarchy", rows)
             return clusterings.from_hierarchy(paths, level=_given(spec.level))
+        case "crossing":
+            parts = {part.name: _part(part, table, rows, pretrained) for part in _given(spec.parts)}
+            return clusterings.from_crossing(parts)
         case "synthetic":
             labels = labels_of(table, rows)
             return clusterings.synthetic(
@@ -75,6 +79,29 @@ def build_clustering(
             )
         case "kmeans":
             return _kmeans(spec, table, rows, pretrained)
+
+
+def _part(
+    part: PartSpec,
+    table: ImageTable,
+    rows: NDArray[np.int64],
+    pretrained: Callable[[], PretrainedFeatures] | None,
+) -> NDArray[np.int64]:
+    """Codes (n,) of a part of a crossing."""
+    if part.tag is not None:
+        spec = ClusteringSpec(source="tags", column=part.column)
+        with_tag = [part.tag in tags for tags in _values(table, spec, "tags", rows)]
+        if not any(with_tag):
+            raise InputError(f"no training image has the tag {part.tag!r} of {part.column!r}")
+        return np.array(with_tag, dtype=np.int64)
+    if part.n_clusters is not None:
+        values: dict[str, Any] = {"n_clusters": part.n_clusters, "features": part.features}
+        spec = ClusteringSpec(source="kmeans", **values)
+    elif part.level is not None:
+        spec = ClusteringSpec(source="hierarchy", column=part.column, level=part.level)
+    else:
+        spec = ClusteringSpec(source="column", column=part.column, bins=part.bins or 2)
+    return build_clustering(spec, table, pretrained).ids
 
 
 def _check_telling(made: Clustering, attributes: Mapping[str, NDArray[np.int64]]) -> None:

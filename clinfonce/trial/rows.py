@@ -14,18 +14,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from clinfonce import __version__
-from clinfonce.clusterings import Clustering
+from clinfonce.clusterings import Clustering, SoftClustering
 from clinfonce.config import TrialSpec, canonical, trial_id
 from clinfonce.data import TRAIN, UNLABELLED, ImageTable
-from clinfonce.information import measure
+from clinfonce.information import conditional_information, measure, pair_information
 from clinfonce.information.cautions import partition_caution
 from clinfonce.models.operations import forward_operations
 from clinfonce.training.loop import Epoch
 from clinfonce.training.model import build_model
 
 Row = dict[str, Any]
+
+_MOST_PAIRED = 10_000  # images whose weights are compared pair by pair
 
 FROZEN = "frozen"  # source and objective of a trial that trains nothing
 
@@ -34,8 +37,7 @@ def describe_trial(
     spec: TrialSpec, table: ImageTable, clustering: Clustering | None, *, experiment: str
 ) -> Row:
     """The part of a trial's row that stands before it runs."""
-    chosen = spec.clustering
-    source = chosen.source if spec.epochs else FROZEN
+    source = spec.source if spec.epochs else FROZEN
     return {
         "trial_id": trial_id(experiment, spec, table.fingerprint),
         "sweep": experiment,
@@ -74,10 +76,17 @@ def _describe_training(spec: TrialSpec) -> Row:
         "objective": spec.objective.name,
         "form": spec.objective.form,
         "temperature": spec.objective.temperature,
-        "sampler": "uniform" if spec.sampler.images_per_cluster is None else "clusters",
+        "sampler": _sampler(spec),
         "images_per_cluster": spec.sampler.images_per_cluster,
         "batch_size": spec.sampler.batch_size,
     }
+
+
+def _sampler(spec: TrialSpec) -> str:
+    similarity = next((t.similarity for t in spec.terms), spec.similarity)
+    if similarity is not None and similarity.suppresses and similarity.suppress.by == "condition":
+        return "conditions"
+    return "uniform" if spec.sampler.images_per_cluster is None else "clusters"
 
 
 def describe_outcome(history: Sequence[Epoch], *, status: str, error: str | None = None) -> Row:
@@ -128,7 +137,6 @@ def describe_epochs(history: Sequence[Epoch], identity: str) -> list[Row]:
 
 def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
     """The row of the table `clusterings`: the clustering and what it says of the labels."""
-    sizes = np.sort(clustering.sizes)
     row: Row = {
         "clustering_id": clustering.clustering_id,
         "name": clustering.name,
@@ -137,6 +145,20 @@ def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
         "data": table.name,
         "data_fingerprint": table.fingerprint,
         "n_images": len(clustering.ids),
+        **(_sizes(clustering, table) if clustering.is_partition else {}),
+    }
+    if table.labels is not None:
+        labels = table.labels[table.rows(TRAIN)]
+        known = labels != UNLABELLED
+        row |= {"n_labelled": int(known.sum()), **measure_pairs(clustering, labels, known)}
+        if clustering.is_partition:
+            row |= asdict(measure(clustering.ids[known], labels[known]))
+    return row
+
+
+def _sizes(clustering: Clustering, table: ImageTable) -> Row:
+    sizes = np.sort(clustering.sizes)
+    return {
         "n_clusters": clustering.n_clusters,
         "size_min": int(sizes[0]),
         "size_median": float(np.median(sizes)),
@@ -144,13 +166,37 @@ def describe_clustering(clustering: Clustering, table: ImageTable) -> Row:
         "n_singletons": clustering.n_singletons,
         "caution": _caution(clustering, table),
     }
-    if table.labels is not None:
-        labels = table.labels[table.rows(TRAIN)]
-        known = labels != UNLABELLED
-        row |= {
-            "n_labelled": int(known.sum()),
-            **asdict(measure(clustering.ids[known], labels[known])),
-        }
+
+
+def measure_pairs(
+    clustering: Clustering, labels: NDArray[np.int64], known: NDArray[np.bool_]
+) -> Row:
+    """What positive pairs say of the labels (n,), of images whose label is known.
+
+    Of many images a random part is looked at where weights have to be compared pair by pair.
+    """
+    weights = clustering.weights if isinstance(clustering, SoftClustering) else None
+    if int(known.sum()) < 2 or (weights is None and not clustering.is_partition):
+        return {}
+    if weights is not None and int(known.sum()) > _MOST_PAIRED:
+        some = np.flatnonzero(known)
+        known = np.zeros_like(known)
+        known[np.sort(np.random.default_rng(0).permutation(some)[:_MOST_PAIRED])] = True
+    found = pair_information(clustering.ids, labels, weights, known=known)
+    row = {
+        "i_pairs": found.i_pairs,
+        "i_pairs_chance": found.i_pairs_chance,
+        "pairs_equal": found.equal,
+        "pairs_equal_chance": found.equal_chance,
+    }
+    if isinstance(clustering, SoftClustering) and clustering.conditions is not None:
+        clusters = clustering.clusters
+        if clusters is not None:
+            given = conditional_information(clusters, labels, clustering.conditions, known=known)
+            row |= {
+                "i_zt_given_c": given.i_zt_given_c,
+                "i_zt_given_c_chance": given.i_zt_given_c_chance,
+            }
     return row
 
 

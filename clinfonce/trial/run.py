@@ -18,13 +18,14 @@ from clinfonce.config import TrialSpec
 from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.files import File
-from clinfonce.models import Adapter, build_encoder
+from clinfonce.models import Adapter, Weights, build_encoder
 from clinfonce.results.store.scores import named
 from clinfonce.training.images import ImageSource
 from clinfonce.training.inputs import FeatureInputs, ImageInputs, Inputs, policy_of
 from clinfonce.training.loop import Epoch, Pretraining, build_model
-from clinfonce.training.sampler import BatchSampler
-from clinfonce.trial.clusterings import PretrainedFeatures, build_clustering, labels_of
+from clinfonce.training.sampler import build_sampler
+from clinfonce.trial.attraction import Attraction, build_attraction, check_attraction
+from clinfonce.trial.clusterings import PretrainedFeatures, labels_of
 from clinfonce.trial.encoding import (
     Encode,
     EncodeViews,
@@ -33,6 +34,7 @@ from clinfonce.trial.encoding import (
     views_of_features,
     views_of_images,
 )
+from clinfonce.trial.factors import describe_factors
 from clinfonce.trial.label_free import check_held_out, without_held_out
 from clinfonce.trial.probing import probe, validate
 from clinfonce.trial.rows import (
@@ -51,6 +53,7 @@ from clinfonce.trial.start import (
     check_kind,
     frozen_features,
     input_shape,
+    needs_pretrained,
     needs_weights,
     saved_description,
     weights_of,
@@ -66,8 +69,10 @@ class TrialResult:
         trial: row of the table `trials`, with the measures of `scores` by name.
         epochs: rows of the table `epochs`.
         clustering: row of the table `clusterings`; None where nothing was trained.
-        cluster_ids: int64 (n,), of the training images; None likewise.
+        cluster_ids: int64 (n,), of the training images; None likewise, and where what attracts is
+            no partition.
         scores: rows of the table `scores`.
+        factors: rows of the table `factors`, without their trial.
         encoder: weights, on the CPU; of an adapter its own alone.
         encoder_description: how to build the network that they are of (`models.saved`).
     """
@@ -79,6 +84,7 @@ class TrialResult:
     encoder_description: dict[str, Any]
     cluster_ids: Tensor | None = None
     scores: list[Row] = field(default_factory=list)
+    factors: list[Row] = field(default_factory=list)
 
 
 def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> Clustering | None:
@@ -100,6 +106,12 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
             than the workers, more prototypes than images, or a clustering that nothing can be
             learnt from.
     """
+    attraction = _checked(spec, table, start)
+    return None if attraction is None else attraction.clustering
+
+
+def _checked(spec: TrialSpec, table: ImageTable, start: Start) -> Attraction | None:
+    """What attracts in a trial that was found to be without mistakes, as in `check_trial`."""
     policy_of(spec)
     check_kind(spec.encoder, table)
     check_evaluation(spec.evaluation, table)
@@ -111,28 +123,33 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
         return None
     with _threads(spec.threads):
         pretrained = partial(_pretrained_features, spec, table, start)
-        later = spec.clustering.features == "pretrained" and start.features is None
-        if later and needs_weights(spec.encoder):
-            clustering = from_instances(len(table.rows(TRAIN)))  # the features are made later
+        unmade = start.features is None and needs_weights(spec.encoder)
+        if unmade and needs_pretrained(spec):
+            # The features are made later.
+            attraction = Attraction(from_instances(len(table.rows(TRAIN))))
         else:
-            clustering = build_clustering(
-                spec.clustering,
+            attraction = build_attraction(
+                spec,
                 without_held_out(spec.evaluation, table),
                 pretrained if spec.encoder.is_pretrained else None,
             )
+    clustering = attraction.clustering
     if not spec.clustering.alternates:  # else it starts with instances
         clustering.check_trainable()
-    build_model(spec, input_shape=shape, n_clusters=len(np.unique(clustering.ids)))
-    sampler = spec.sampler
-    BatchSampler(clustering.ids, sampler.batch_size, sampler.images_per_cluster).check_workers(
-        spec.workers
+    build_model(
+        spec,
+        input_shape=shape,
+        n_clusters=len(np.unique(clustering.ids)),
+        sources=attraction.sources,
     )
+    build_sampler(spec, clustering.ids, attraction.sources).check_workers(spec.workers)
+    check_attraction(spec, attraction)
     if (most := max(spec.objective.prototypes or (0,))) > len(clustering.ids):
         raise InputError(
             f"objective.prototypes asks for {most}, but there are {len(clustering.ids)} training "
             "images: choose at most as many"
         )
-    return clustering
+    return attraction
 
 
 def _pretrained_features(spec: TrialSpec, table: ImageTable, start: Start) -> PretrainedFeatures:
@@ -184,13 +201,14 @@ def run_trial(
     """
     started = time.perf_counter()
     device = find_device(spec)
-    clustering = check_trial(spec, table, start)
+    attraction = _checked(spec, table, start)
     forget_peak_memory(device)
     with _threads(spec.threads):
-        if clustering is None:
+        if attraction is None:
             outcome = _untrained(spec, table, start, device)
         else:
-            outcome = _trained(spec, table, clustering, start, device, on_epoch, checkpoint)
+            outcome = _trained(spec, table, attraction, start, device, on_epoch, checkpoint)
+        factors = _factors(spec, table, outcome)
         scores = probe(outcome.encoded, outcome.views, table, spec.evaluation)
     shape = input_shape(spec, table, start)
     trial = {
@@ -206,16 +224,40 @@ def run_trial(
         None if outcome.clustering is None else describe_clustering(outcome.clustering, table),
         outcome.state,
         saved_description(spec, table, start, outcome.adapter),
-        None if outcome.clustering is None else torch.tensor(outcome.clustering.ids),
+        _ids(outcome.clustering),
         scores,
+        factors,
     )
+
+
+def _ids(clustering: Clustering | None) -> Tensor | None:
+    """Of a partition."""
+    if clustering is None or not clustering.is_partition:
+        return None
+    return torch.tensor(clustering.ids)
+
+
+def _factors(spec: TrialSpec, table: ImageTable, outcome: "_Outcome") -> list[Row]:
+    """What features let one read before the training, and after it where there was one."""
+    if not spec.evaluation.factors:
+        return []
+    found = describe_factors(outcome.before, table, "before")
+    if outcome.clustering is None:
+        return found
+    return found + describe_factors(outcome.encoded, table, "after")
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What is left of a training, or of an encoder that was not trained."""
+    """What is left of a training, or of an encoder that was not trained.
+
+    Attributes:
+        encoded: makes the features that are probed.
+        before: those that the training started from.
+    """
 
     encoded: Encode
+    before: Encode
     views: EncodeViews
     clustering: Clustering | None = None
     history: list[Epoch] = field(default_factory=list)
@@ -228,14 +270,14 @@ def _untrained(spec: TrialSpec, table: ImageTable, start: Start, device: torch.d
     """The encoder as it is: from cached features where its weights are pretrained."""
     if spec.encoder.is_pretrained:
         features = frozen_features(spec, table, start, device)
-        return _Outcome(
-            encoder_of_features(None, features, device),
-            views_of_features(None, spec, features, device),
-        )
+        as_it_is = encoder_of_features(None, features, device)
+        return _Outcome(as_it_is, as_it_is, views_of_features(None, spec, features, device))
     model = build_model(spec, input_shape=input_shape(spec, table, start), n_clusters=2)
     encoder = model.encoder.to(device)
+    as_it_is = encoder_of_images(encoder, table, device)
     return _Outcome(
-        encoder_of_images(encoder, table, device),
+        as_it_is,
+        as_it_is,
         views_of_images(encoder, spec, table, device),
         state=_on_the_cpu(encoder.state_dict()),
     )
@@ -244,13 +286,13 @@ def _untrained(spec: TrialSpec, table: ImageTable, start: Start, device: torch.d
 def _trained(
     spec: TrialSpec,
     table: ImageTable,
-    clustering: Clustering,
+    attraction: Attraction,
     start: Start,
     device: torch.device,
     on_epoch: Callable[[Epoch], None],
     checkpoint: Path | File | None,
 ) -> _Outcome:
-    rows = table.rows(TRAIN)
+    rows, clustering = table.rows(TRAIN), attraction.clustering
     adapter = spec.own_adapter
     if adapter is None:
         inputs: Inputs = ImageInputs.of(spec, ImageSource(table.images, rows, device))
@@ -266,14 +308,17 @@ def _trained(
         weights=weights,
         checkpoint=checkpoint,
         attributes=_shared_attributes(spec, table, clustering),
+        sources=attraction.sources,
         labels=None if table.labels is None else labels_of(table, rows, partly=True),
     )
     encoder, earlier = training.encoder, training.seconds
     if adapter is None:
         encoded = encoder_of_images(encoder, table, device)
+        before = _as_at_the_start(spec, table, inputs, weights, device)
         views = views_of_images(encoder, spec, table, device)
     else:
         encoded = encoder_of_features(encoder, frozen, device)
+        before = encoder_of_features(None, frozen, device)
         views = views_of_features(encoder, spec, frozen, device)
     for epoch in training.epochs():
         due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
@@ -286,9 +331,24 @@ def _trained(
     prefix = "" if adapter is None else "adapter."
     state = {prefix + name: w for name, w in _on_the_cpu(encoder.state_dict()).items()}
     built = encoder.description if isinstance(encoder, Adapter) else None
-    return _Outcome(
-        encoded, views, training.clustering or clustering, training.history, state, built, earlier
-    )
+    made = training.clustering or clustering
+    return _Outcome(encoded, before, views, made, training.history, state, built, earlier)
+
+
+def _as_at_the_start(
+    spec: TrialSpec,
+    table: ImageTable,
+    inputs: Inputs,
+    weights: Weights | None,
+    device: torch.device,
+) -> Encode:
+    """Encode by the network that the training began with, built anew when it is asked for."""
+
+    def features(rows: NDArray[np.int64]) -> Tensor:
+        network = build_model(spec, input_shape=inputs.shape, n_clusters=2, weights=weights).encoder
+        return encoder_of_images(network.to(device), table, device)(rows)
+
+    return features
 
 
 def _on_the_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:

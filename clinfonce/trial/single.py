@@ -68,7 +68,7 @@ def pretrain(
         save_encoder(encoder, result.encoder, result.encoder_description)
         trial = {**result.trial, "number": 0, "role": "single", "name": experiment.name}
         described = _with_visible_bits(result, spec, table, start)
-        store.write_trial(trial, result.epochs, described, result.scores)
+        store.write_trial(trial, result.epochs, described, result.scores, factors=result.factors)
         checkpoint.remove()
     return trial
 
@@ -78,7 +78,7 @@ def _with_visible_bits(
 ) -> Row | None:
     """The row of the trial's clustering, with how it is seen in the features it starts from."""
     if result.clustering is None or result.cluster_ids is None:
-        return None
+        return result.clustering
     seen = visibility_of(spec, table, start, find_device(spec))
     bits = None if seen is None else seen.bits(result.cluster_ids)
     return {**result.clustering, "visible_bits": bits}

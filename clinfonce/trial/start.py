@@ -100,7 +100,13 @@ def needs_weights(encoder: EncoderSpec) -> bool:
 def needs_features(spec: TrialSpec) -> bool:
     """Whether a trial looks at the features of the encoder that it starts from, as it is."""
     as_it_is = spec.epochs == 0 and spec.encoder.is_pretrained
-    return as_it_is or spec.encoder.is_frozen or spec.clustering.features == "pretrained"
+    return as_it_is or spec.encoder.is_frozen or needs_pretrained(spec)
+
+
+def needs_pretrained(spec: TrialSpec) -> bool:
+    """Whether a clustering is made of the features of the encoder that a trial starts from."""
+    clusterings = [spec.clustering, *(term.clustering for term in spec.terms)]
+    return any(clustering.features == "pretrained" for clustering in clusterings)
 
 
 def described(encoder: EncoderSpec, table: ImageTable) -> dict[str, Any]:

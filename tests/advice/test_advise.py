@@ -6,10 +6,13 @@ import pytest
 from clinfonce.advice import advise
 from clinfonce.advice.bits import Labelled
 from clinfonce.cli import main
-from clinfonce.config import ClusteringSpec
+from clinfonce.config import ClusteringSpec, TrialSpec
 from clinfonce.data import Column, ImageTable, load
 from clinfonce.errors import InputError
+from clinfonce.results import Store
 from clinfonce.results import open as open_results
+from clinfonce.trial.clusterings import build_clustering
+from clinfonce.trial.rows import describe_clustering, describe_trial
 from tests.results.example_store import write_example
 
 
@@ -28,20 +31,23 @@ def table(n=1200, **columns):
         labels=labels,
         label_names=tuple("abcd"),
         split=np.array([0, 0, 0, 1, 2, 2] * (n // 6), dtype=np.int8),
-        columns={name: Column(name, "boolean", v) for name, v in values.items()},
+        columns={
+            name: Column(name, "boolean" if v.dtype == bool else "categorical", v)
+            for name, v in values.items()
+        },
     )
 
 
 @pytest.fixture(scope="module")
 def digits():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clinfonce.advice.candidates._KS", (10,))
+        patch.setattr("clinfonce.trial.parts._KS", (10,))
         return advise(load("digits"), label_fraction=0.1)
 
 
 @pytest.fixture(autouse=True)
 def _few_clusters(monkeypatch):
-    monkeypatch.setattr("clinfonce.advice.candidates._KS", (5,))
+    monkeypatch.setattr("clinfonce.trial.parts._KS", (5,))
 
 
 def by_name(advice, *attributes):
@@ -87,16 +93,18 @@ def test_every_candidate_can_be_trained_and_is_listed_once(digits):
         ClusteringSpec.model_validate(candidate.clustering)
         assert 1 < candidate.n_clusters < digits.n_images
         assert candidate.useful <= digits.h_t + 1e-9
-    gains = [round(c.gain.mean, 3) for c in digits.candidates]
+    gains = [round(c.rank_by, 3) for c in digits.candidates]
     assert gains == sorted(gains, reverse=True)
-    assert {c.clustering["source"] for c in digits.candidates} == {"attributes", "kmeans"}
+    sources = {c.clustering["source"] for c in digits.candidates}
+    assert sources >= {"attributes", "kmeans", "column"}
 
 
 def test_the_glyph_s_facts_are_advised_for_digits(digits):
-    image_level = {"ink", "slant", "width", "mass_height", "symmetry"}
-    best = digits.candidates[0].clustering["attributes"]
-    assert digits.candidates[0].useful > 3
-    assert not image_level & set(best)
+    best = digits.candidates[0]
+    assert best.useful > 2.5
+    assert best.verdict == "helps"
+    harmful = next(c for c in digits.candidates if c.name == "ink")
+    assert harmful.gain.mean < best.gain.mean - 0.5
     assert digits.n_labelled == 90
 
 
@@ -112,6 +120,56 @@ def test_a_store_refits_and_gives_accuracies(tmp_path):
     assert best.accuracy is not None
     assert 0 <= best.accuracy.low <= best.accuracy.mean <= best.accuracy.high <= 1
     assert without.candidates[0].accuracy is None
+
+
+def test_what_is_no_information_is_named_and_not_ranked():
+    named = table(
+        copy=lambda labels, rng: labels, track=lambda labels, rng: rng.permutation(1200) // 4
+    )
+    advice = advise(named, label_fraction=0.2)
+    listed = {name for c in advice.candidates for name in c.clustering.get("attributes", ())}
+    assert not {"copy", "track"} & listed
+    assert any(note.startswith("copy: the label itself") for note in advice.notes)
+    assert any(note.startswith("track: nearly an identifier") for note in advice.notes)
+    asked = advise(named, label_fraction=0.2, include=["track"])
+    assert by_name(asked, "track").gain.mean < by_name(asked, "half", "parity").gain.mean
+    assert not any(note.startswith("track") for note in asked.notes)
+    with pytest.raises(InputError, match="'trak'"):
+        advise(named, include=["trak"])
+
+
+def test_trials_of_the_same_partition_are_shown_as_measured(tmp_path):
+    made = table()
+    store = Store.create(tmp_path / "store")
+    accuracies = {"instances": 0.5, "labels": 0.9, "noise": 0.7, "half": 0.45}
+    for name, accuracy in accuracies.items():
+        source = name if name in ("instances", "labels") else "attributes"
+        clustering = {"source": source} | ({"attributes": [name]} if source == "attributes" else {})
+        spec = TrialSpec.model_validate({"clustering": clustering})
+        built = build_clustering(spec.clustering, made)
+        row = describe_trial(spec, made, built, experiment="s")
+        row |= {"status": "complete", "role": "fixed", "name": name, "number": 0}
+        row |= {"test_linear_top1_5": accuracy}
+        store.write_trial(row, [], describe_clustering(built, made))
+    advice = advise(made, label_fraction=0.2, results=open_results(store))
+    noise, half = by_name(advice, "noise"), by_name(advice, "half")
+    assert noise.measured.gain == pytest.approx(0.5)
+    assert (noise.verdict, half.verdict) == ("helps", "harms"), "as measured, whatever is expected"
+    assert noise.helps < 0.5 < half.helps
+    names = [c.name for c in advice.candidates]
+    assert names.index("noise") < names.index("half")
+    assert by_name(advice, "half", "parity").measured.gain == 1, "the partition of the labels"
+    other = advise(made, label_fraction=0.2, results=open_results(store), regime="adapter")
+    assert by_name(other, "noise").measured is None
+
+
+def test_a_large_data_set_costs_no_more_than_a_sample(monkeypatch):
+    monkeypatch.setattr("clinfonce.advice.sample._IMAGES", 300)
+    monkeypatch.setattr("clinfonce.advice.sample._LABELLED", 100)
+    advice = advise(table(), label_fraction=0.5)
+    assert advice.n_labelled == 100
+    assert "300 of 600 training images looked at." in advice.notes
+    assert advice.candidates[0].useful > 1.8
 
 
 @pytest.mark.parametrize(
@@ -135,14 +193,17 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert main(["advise", "digits", "--top", "2"]) == 0
     said = capsys.readouterr().out
     assert "90 labels of 898 training images looked at" in said
-    assert '"attributes": ["' in said, "to be copied"
+    assert 'clustering: {"source": "' in said, "to be copied"
     assert "1. " in said
     assert "3. " not in said
     assert main(["advise", "digits", "--json", "--label-fraction", "0.05"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["n_labelled"] == 45
-    assert found["candidates"][0]["gain"]["low"] < found["candidates"][0]["gain"]["high"]
-    for wrong in (["--label-fraction", "2"], ["--results", "none"]):
+    first = found[0]
+    assert first["gain"]["low"] < first["expected_gain"] < first["gain"]["high"]
+    assert 0 <= first["helps"] <= 1
+    assert first["measured"] is None
+    ClusteringSpec.model_validate(first["specification"])
+    for wrong in (["--label-fraction", "2"], ["--results", "none"], ["--regime", "none"]):
         assert main(["advise", "digits", *wrong]) == 2
         assert capsys.readouterr().err.count("\n") == 1
 

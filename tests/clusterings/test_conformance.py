@@ -57,6 +57,7 @@ C = clusterings
 CASES = {
     "instances": Case(lambda d: C.from_instances(len(d["labels"])), "n"),
     "labels": Case(lambda d: C.from_labels(d["labels"], names=tuple("abcdefgh")), "labels"),
+    "crossing": Case(lambda d: C.from_crossing(d["attributes"]), "attributes"),
     "column": Case(lambda d: C.from_column(d["words"], name="tree"), "words"),
     "attributes": Case(
         lambda d, level=3: C.from_attributes(d["attributes"], top_k=level),

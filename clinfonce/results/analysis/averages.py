@@ -16,7 +16,7 @@ Trial = dict[str, Any]
 
 DEFAULT_METRIC = "test_linear_top1_5"
 
-_INFORMATION = ("h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t", "ami")
+_INFORMATION = ("h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t", "ami", "i_pairs")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class ClusteringRow:
     spread: float | None
     validation: float | None
     seconds: float | None
+    i_pairs: float | None = None
 
     def knows(self, *names: str) -> bool:
         """Whether all of these numbers are known and finite."""

@@ -13,9 +13,10 @@ from clinfonce.results.analysis.averages import DEFAULT_METRIC, select_trials
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.sql.query import Results
 
-# Which attributes a searched trial took. Temperature and the like are left out: over the few best
-# trials the density of a continuous dimension is all peaks, which counts as importance.
-Point = Mapping[str, bool]
+# Which attributes a searched trial took, or which roles it gave columns. Temperature and the like
+# are left out: over the few best trials the density of a continuous dimension is all peaks, which
+# counts as importance.
+Point = Mapping[str, bool | str]
 
 _FEWEST = 12  # trials, below which the best ones are a handful
 _BEST = 5  # trials at least that count as the best
@@ -58,10 +59,19 @@ def ped_anova(
     """
     trials = _some([t for t in select_trials(results, metric, sweep) if _counts(t)])
     points = _points(trials)
-    values = np.array([t["chosen_accuracy"] for t in trials])
+    found = importance_shares(points, np.array([t["chosen_accuracy"] for t in trials]))
+    shares = [Share(name, interval, len(trials)) for name, interval in found.items()]
+    return tuple(sorted(shares, key=lambda s: (-(s.share.estimate or 0), s.name)))
+
+
+def importance_shares(points: Sequence[Point], values: Any) -> dict[str, Interval]:
+    """Shares of importance of categories by name, at points of values (n,), with intervals.
+
+    Empty with fewer than twelve points, or two names that vary.
+    """
     names = [n for n in (points[0] if points else ()) if len({p[n] for p in points}) > 1]
-    if len(trials) < _FEWEST or len(names) < 2:
-        return ()
+    if len(points) < _FEWEST or len(names) < 2:
+        return {}
     study = _study(names, points, values)
     filled = study.get_trials(deepcopy=False)
     estimate = _shares(study, names, filled)
@@ -70,11 +80,10 @@ def ped_anova(
         _shares(study, names, [filled[i] for i in rng.integers(len(filled), size=len(filled))])
         for _ in range(_RESAMPLES)
     ]
-    found = [
-        Share(name, statistics.percentiles(value, drawn), len(trials))
+    return {
+        name: statistics.percentiles(value, drawn)
         for name, value, drawn in zip(names, estimate, np.array(draws).T, strict=True)
-    ]
-    return tuple(sorted(found, key=lambda s: (-(s.share.estimate or 0), s.name)))
+    }
 
 
 def _counts(trial: Mapping[str, Any]) -> bool:
@@ -100,7 +109,10 @@ def _study(names: Sequence[str], points: Sequence[Point], values: Any) -> Any:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each study, otherwise
     study = optuna.create_study(direction="maximize")
-    space = dict.fromkeys(names, optuna.distributions.CategoricalDistribution([False, True]))
+    space = {
+        name: optuna.distributions.CategoricalDistribution(sorted({p[name] for p in points}))
+        for name in names
+    }
     study.add_trials(
         [
             optuna.trial.create_trial(

@@ -28,6 +28,7 @@ QUANTITIES: Mapping[str, str] = {
     "h_z": "H(Z)",
     "n_clusters": "clusters K",
     "ami": "AMI",
+    "i_pairs": "I(Tᵢ;Tⱼ) of pairs",
 }
 
 _FEWEST_FOR_CORRELATION = 5
@@ -183,13 +184,15 @@ def correlations_of(results: Results, *, metric: str, sweep: str | None) -> tupl
 
 
 def _scored(rows: Sequence[ClusteringRow]) -> list[ClusteringRow]:
-    return [row for row in rows if row.accuracy is not None and row.i_zt is not None]
+    known = (row for row in rows if row.accuracy is not None)
+    return [row for row in known if row.i_zt is not None or row.i_pairs is not None]
 
 
 def _correlations(rows: list[ClusteringRow]) -> tuple[Correlation, ...]:
     if len(rows) < _FEWEST_FOR_CORRELATION:
         return ()
-    return tuple(_correlation(rows, name) for name in QUANTITIES)
+    paired = any(row.i_pairs is not None for row in rows)  # not by earlier versions
+    return tuple(_correlation(rows, name) for name in QUANTITIES if paired or name != "i_pairs")
 
 
 def _replicates(trials: list[dict[str, Any]], chosen: ClusteringRow | None) -> list[dict[str, Any]]:

@@ -36,10 +36,13 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "correlations": _both(partial(_sized, figures.correlations, relation.correlations)),
         "importances": _importances(material),
         "shares": _shares(material),
+        "roles": _roles(material),
+        "factors": _factors(material),
         "temperature": _temperature(material),
         "costs": _costs(relation),
         "findings": _findings(relation),
         "predictions": _predictions(relation),
+        "use": _use(material),
         "notes": "".join(f"<li>{escape(note)}</li>" for note in relation.notes),
         "setting": "".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
@@ -137,6 +140,31 @@ def _shares(material: Material) -> str:
     return _section("shares", "What the search found decisive", draw, caption)
 
 
+def _roles(material: Material) -> str:
+    found = material.roles
+    if not found:
+        return ""
+    caption = (
+        f"The role that each column should have by the {found[0].n} searched trials: what it adds "
+        "to validation accuracy over the next best role, the other columns held, with a 95 % "
+        "interval from resampling trials. Where the interval holds 0 either role may be as good."
+    )
+    draw = partial(_sized, figures.column_roles, found)
+    return _section("roles", "Roles of the columns", draw, caption)
+
+
+def _factors(material: Material) -> str:
+    caption = (
+        "How many bits of each target and column a linear probe reads from the features, images "
+        "that it never saw, before training (open) and after it (filled), for the clustering "
+        "chosen by validation; the thin mark is all there is to read. + attracts, − is "
+        "suppressed. What a number holds is that of a Gaussian of the same R²."
+    )
+    draw = partial(_sized, figures.factors, material.factors)
+    title = "What the encoder ends up knowing"
+    return _section("factors", title, draw, caption) if material.factors else ""
+
+
 def _temperature(material: Material) -> str:
     caption = (
         "Every complete trial, coloured by the source of its clustering as in the other figures; "
@@ -208,6 +236,19 @@ def _predictions(relation: Relation) -> str:
         "the others (mean absolute error, leaving it out)</caption><thead><tr>"
         '<th scope="col">known of it</th><th scope="col" class="number">points</th><td></td>'
         f"</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _use(material: Material) -> str:
+    """The best clustering as a specification, with a button that copies it."""
+    if material.best is None:
+        return ""
+    text = escape(material.best.yaml)
+    return (
+        '<section aria-labelledby="h-use"><div class="headline"><h2 id="h-use">Use the best</h2>'
+        '<button type="button" id="copy" hidden>Copy</button></div>'
+        "<p>As a specification: <code>clinfonce best &gt; best.yaml</code> prints it too.</p>"
+        f'<pre id="best" tabindex="0"><code>{text}</code></pre></section>'
     )
 
 

@@ -12,6 +12,8 @@ A result store is a folder of Parquet files (schema version {SCHEMA_VERSION}). R
 - `scores`: one row a measure of a target, joined to `trials` by `trial_id`
 - `epochs`: one row an epoch, joined to `trials` by `trial_id`
 - `clusterings`: one row a clustering
+- `factors`: one row a complete trial, factor (a target or a column), stage (before or after
+  training) and measure: how well it can be read from the features; joined to `trials` by `trial_id`
 
 Views: `counted` (the trials without those of role choose; all that follows, `clinfonce relate` and
 the report count these alone), `best` (the best complete trial of each sweep by validation),

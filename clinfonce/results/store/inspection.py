@@ -151,6 +151,7 @@ def _damaged(file: RowFile, why: str) -> StorageError:
     place = f"{file.place.split('?')[0].rstrip('/')}/{file.table}/{file.name}"
     what_to_do = {
         "trials": "remove it, and the same sweep runs the trial again",
+        "factors": "remove it: what it says is missing then",
         "clusterings": "remove it and run its sweep with --fresh",
     }
     of_a_trial = "remove it and that of its trial, and the same sweep runs the trial again"

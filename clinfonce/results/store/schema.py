@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from clinfonce.results.store.column import Column
+from clinfonce.results.store.factor_columns import FACTORS
 from clinfonce.results.store.score_columns import SCORES
 
 SCHEMA_VERSION = 2
@@ -64,7 +65,7 @@ _TRIAL_SETUP = (
     Column(
         "source",
         pa.string(),
-        "Where the clustering comes from: instances, labels, attributes, kmeans, column, …",
+        "What attracts: instances, labels, attributes, kmeans, column, …; similarity, terms",
         source=_SPECIFICATION,
     ),
     Column(
@@ -249,6 +250,11 @@ def _bits(name: str, description: str) -> Column:
     return Column(name, pa.float64(), words, "bits", _INFORMATION)
 
 
+def _share(name: str, description: str) -> Column:
+    words = f"{description}; null where the data have no labels"
+    return Column(name, pa.float64(), words, "share, 0–1", _INFORMATION)
+
+
 _CLUSTERINGS = (
     Column(
         "clustering_id",
@@ -297,6 +303,20 @@ _CLUSTERINGS = (
         "1 = same partition, 0 = chance",
         _INFORMATION,
     ),
+    _bits(
+        "i_pairs",
+        "I(T_i;T_j), what one label of a positive pair tells of the other, over the pairs of "
+        "different images that the objective draws; of clusters and of weights",
+    ),
+    _bits("i_pairs_chance", "The same when the labels are shuffled"),
+    _share("pairs_equal", "Positive pairs whose labels are equal"),
+    _share("pairs_equal_chance", "The same when the labels are shuffled"),
+    _bits(
+        "i_zt_given_c",
+        "I(Z;T|C), what a clustering says of the labels within the suppressed columns; null "
+        "where it is not contrasted within any",
+    ),
+    _bits("i_zt_given_c_chance", "The same when the labels are shuffled within those columns"),
     Column(
         "visible_bits",
         pa.float64(),
@@ -312,6 +332,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     "scores": SCORES,
     "epochs": _EPOCHS,
     "clusterings": _CLUSTERINGS,
+    "factors": FACTORS,
 }
 
 MEASURED = frozenset(c.name for columns in TABLES.values() for c in columns if c.measured)

@@ -4,6 +4,7 @@
       store.json                       what this folder is
       clusterings/<clustering_id>.parquet
       epochs/<trial_id>.parquet
+      factors/<trial_id>.parquet
       scores/<trial_id>.parquet
       trials/<trial_id>.parquet        written last: it says that the trial is done
 
@@ -102,6 +103,8 @@ class Store:
         epochs: Sequence[Row],
         clustering: Row | None,
         scores: Sequence[Row] | None = None,
+        *,
+        factors: Sequence[Row] = (),
     ) -> None:
         """Write a finished trial: complete, stopped or failed.
 
@@ -111,6 +114,7 @@ class Store:
             clustering: the row of `clusterings`; None where the trial never had one.
             scores: the rows of `scores`, perhaps without their trial; None: those that the row
                 names, such as test_linear_top1_5.
+            factors: the rows of `factors`, perhaps without their trial.
 
         Raises:
             ValueError: unknown or missing column, key that is no file name, stranger's epochs.
@@ -124,8 +128,11 @@ class Store:
         tables = {
             "epochs": to_table("epochs", epochs),
             "scores": to_table("scores", [{**score, "trial_id": trial_id} for score in measured]),
-            "trials": to_table("trials", [columns]),
         }
+        if factors:
+            rows = [{**factor, "trial_id": trial_id} for factor in factors]
+            tables["factors"] = to_table("factors", rows)
+        tables["trials"] = to_table("trials", [columns])
         self.check_there()
         with shared(self.folder):
             self._keep_older_versions_out()
@@ -216,7 +223,8 @@ class Store:
         """Remove trials and their epochs, so that they run again; unknown ones are passed over."""
         keys = {check_key("trial_id", trial_id) for trial_id in trial_ids}
         with exclusive(self.folder, wait=True):
-            for table in ("trials", "scores", "epochs"):  # trials first: no done trial lacks any
+            # Trials first: no done trial lacks any.
+            for table in ("trials", "scores", "factors", "epochs"):
                 drop(self.folder, table, keys)
 
     def _compact(self, *, everything: bool, wait: bool) -> None:

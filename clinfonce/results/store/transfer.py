@@ -24,6 +24,7 @@ def take_sweep(target: Store, source: Store, sweep: str) -> None:
     new = {key: row for key, row in there.items() if here.get(key) != row}
     epochs = by_trial(_rows(source, "epochs", "trial_id", list(new)))
     scores = by_trial(_rows(source, "scores", "trial_id", list(new)))
+    factors = by_trial(_rows(source, "factors", "trial_id", list(new)))
     needed = {row["clustering_id"] for row in new.values()} - {None}
     clusterings = {
         row["clustering_id"]: row
@@ -31,7 +32,13 @@ def take_sweep(target: Store, source: Store, sweep: str) -> None:
     }
     for key, row in new.items():
         clustering = clusterings.get(row["clustering_id"])
-        target.write_trial(row, epochs.get(key, []), clustering, scores.get(key, []))
+        target.write_trial(
+            row,
+            epochs.get(key, []),
+            clustering,
+            scores.get(key, []),
+            factors=factors.get(key, []),
+        )
 
 
 def _trials(store: Store, sweep: str) -> dict[str, dict[str, Any]]:

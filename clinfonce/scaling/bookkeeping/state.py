@@ -9,21 +9,24 @@ from optuna.storages import JournalStorage
 
 from clinfonce.clusterings import Clustering
 from clinfonce.config import SweepSpec, TrialSpec
-from clinfonce.data import TRAIN, ImageTable, attributes
+from clinfonce.data import TRAIN, ImageTable
 from clinfonce.errors import InputError, StorageError
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.features import FeatureCache
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
+from clinfonce.scaling.bookkeeping.specification import note_advised, read_growth
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
 from clinfonce.scaling.search.metric import columns_of
+from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
-from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
+from clinfonce.trial.columns import usable_columns
 from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
@@ -80,14 +83,16 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
-        seen = without_held_out(sweep.trial.evaluation, table)
-        codes = attributes(seen, table.rows(TRAIN))
-        names = tuple(name for name, values in codes.items() if values.min() < values.max())
+        self._growth = read_growth(store.folder, sweep.name)
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table))
+            trained_on = without_held_out(sweep.trial.evaluation, table)
+            names, parts = offered(sweep, trained_on)
+            roles = tuple(usable_columns(trained_on, trained_on.rows(TRAIN)))
+            stages, first = self._growth.stages, self._first_points()
+            searcher = grown_searcher(sweep, names, parts, stages, storage, first, columns=roles)
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
         columns = columns_of(sweep, table)
@@ -106,6 +111,15 @@ class SweepState:
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
+
+    def _first_points(self) -> Sequence[Mapping[str, Any]]:
+        """What a search that is seeded with advice begins with, the same after it has grown."""
+        if (noted := self._growth.advised) is not None:
+            return noted
+        points = advised_points(self.sweep, self.table)
+        if points:
+            note_advised(self._store.folder, self.sweep.name, points)
+        return points
 
     def close(self) -> None:
         """Bring the study of the search up to date."""
@@ -181,6 +195,8 @@ class SweepState:
         clustering = self._clustering(spec)
         if not proposal.name or clustering is None or spec.clustering.alternates:
             return
+        if not clustering.is_partition:
+            return
         report = clustering.report(
             batch_size=spec.sampler.batch_size, images_per_cluster=spec.sampler.images_per_cluster
         )
@@ -219,7 +235,12 @@ class SweepState:
         elif "trial" in report:
             clustering = next(iter(report["clustering"]), None)
             self._end(
-                identity, "complete", report["trial"][0], clustering, scores=report.get("scores")
+                identity,
+                "complete",
+                report["trial"][0],
+                clustering,
+                scores=report.get("scores"),
+                factors=report.get("factors", ()),
             )
         else:
             proposal, epoch = self._running[identity], report["epoch"]
@@ -267,7 +288,7 @@ class SweepState:
         A search went on without a trial that was lost; with its row it proposes other trials.
         """
         rows = self._store.finished().values()
-        mine = {row["trial_id"] for row in self.plan.rows}
+        mine = {row["trial_id"] for row in self.plan.rows} | self._growth.kept
         outdated = [
             row["trial_id"]
             for row in rows
@@ -285,6 +306,7 @@ class SweepState:
         described: Row | None = None,
         *,
         scores: Sequence[Row] | None = None,
+        factors: Sequence[Row] = (),
         error: str | None = None,
         lost: bool = False,
     ) -> None:
@@ -310,7 +332,9 @@ class SweepState:
         if lost:
             self.lost[identity] = error or ""
         else:
-            self._store.write_trial(row, describe_epochs(history, identity), described, scores)
+            self._store.write_trial(
+                row, describe_epochs(history, identity), described, scores, factors=factors
+            )
             self._encoders.take(row)
         if status == "stopped":  # nobody resumes it; one that failed may be looked into
             checkpoint_file(self._store.folder, self.sweep.name, identity).remove()
@@ -323,7 +347,9 @@ class SweepState:
             device = torch.device("cpu")  # the driver's machine may have no other
             self._visibility[key] = visibility_of(spec, self.table, self.start, device)
         seen = self._visibility[key]
-        return None if seen is None else seen.bits(torch.tensor(clustering.ids))
+        if seen is None or not clustering.is_partition:
+            return None
+        return seen.bits(torch.tensor(clustering.ids))
 
     def _cost(self, spec: TrialSpec, history: list[Epoch]) -> Row:
         return describe_cost(spec, input_shape(spec, self.table, self.start), history)

@@ -154,6 +154,7 @@ def _run(
         "trial": [result.trial],
         "scores": result.scores,
         "clustering": clustering,
+        "factors": result.factors,
     }
 
 

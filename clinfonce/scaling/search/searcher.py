@@ -8,10 +8,25 @@ import optuna
 import torch
 from ray.tune.search.optuna import OptunaSearch
 
-from clinfonce.config import Choices, Dimension, Range, SearchSpec, Subset, SweepSpec, grid, walk
+from clinfonce.config import (
+    Choices,
+    Clusterings,
+    Dimension,
+    Range,
+    Roles,
+    SearchSpec,
+    Subset,
+    SweepSpec,
+    grid,
+    walk,
+)
 from clinfonce.config.space import as_category
+from clinfonce.scaling.search.drafts import Crossings, Drafts, Subsets
+from clinfonce.scaling.search.given import GivenFirst
+from clinfonce.scaling.search.simple_first import Draft, RandomDrafts, SimpleFirst
+from clinfonce.trial.parts import Part
 
-_IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out
+_ROLE_OF = ":"  # parts the name of the dimension from the column that has a role
 
 
 class OptunaSearcher:
@@ -22,6 +37,9 @@ class OptunaSearcher:
         attributes: what `subset: all` stands for.
         storage: where the study is kept; None: in memory.
         first: points to begin with; fields that they leave out are drawn.
+        parts: what `choices: all` makes clusterings of.
+        columns: what `columns: all` of roles stands for.
+        begun: the number of the first configuration that it proposes; those before are given.
     """
 
     def __init__(
@@ -30,10 +48,25 @@ class OptunaSearcher:
         attributes: tuple[str, ...],
         storage: optuna.storages.BaseStorage | None = None,
         first: Sequence[Mapping[str, Any]] = (),
+        parts: Sequence[Part] = (),
+        begun: int = 0,
+        *,
+        columns: tuple[str, ...] = (),
     ) -> None:
         assert sweep.search is not None
-        self._space, self._attributes = sweep.search.space, attributes
+        self._space, self._begun = sweep.search.space, begun
+        self._columns = columns
+        self._of_parts: dict[str, Drafts] = {}  # by path
+        for path, dimension in self._space.items():
+            if isinstance(dimension, Subset):
+                elements = attributes if dimension.subset == "all" else dimension.subset
+                self._of_parts[path] = Subsets(path, elements)
+            elif isinstance(dimension, Clusterings):
+                self._of_parts[path] = Crossings(path, parts, dimension.largest)
         self._point: dict[str, Any] = {}
+        self._proposer, self._drafts = self._proposer_of(sweep.search, first)
+        self._proposed: dict[int, Draft | None] = {}
+        self._sampler = GivenFirst(_sampler(sweep.search))
         two = sweep.search.sampler == "nsga2"
         self._metrics = [sweep.metric, "cost"] if two else [sweep.metric]
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -41,14 +74,26 @@ class OptunaSearcher:
             space=self._suggest_point,
             metric=self._metrics if two else sweep.metric,
             mode=["max", "min"] if two else "max",
-            points_to_evaluate=self._listed(sweep.search, first),
-            sampler=_sampler(sweep.search),
+            points_to_evaluate=[] if self._proposer else self._listed(sweep.search, first),
+            sampler=self._sampler,
             study_name=sweep.name,
             storage=storage,
         )
 
     def ask(self, number: int) -> dict[str, Any]:
         """The point of a configuration: values by dotted field; subsets as tuples of names."""
+        self._sampler.given = {}
+        if self._proposer is not None and self._drafts is not None:
+            draft = self._proposer.propose(number - self._begun)
+            self._sampler.given = {} if draft is None else self._drafts.parameters(draft)
+        return self._suggested(number)
+
+    def follow(self, number: int, point: Mapping[str, Any]) -> None:
+        """Take a point that another search proposed, before it grew to this one."""
+        self._sampler.given = self._as_parameters(point)
+        self._suggested(number)
+
+    def _suggested(self, number: int) -> dict[str, Any]:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # of GPSampler, whose sums would follow the machine's cores
         try:
@@ -57,6 +102,8 @@ class OptunaSearcher:
                 self._search.suggest(str(number))
         finally:
             torch.set_num_threads(threads)
+        if self._drafts is not None:
+            self._proposed[number] = self._drafts.draft(self._point[self._drafts.path])
         return self._point
 
     def tell(
@@ -67,11 +114,13 @@ class OptunaSearcher:
             self._search.on_trial_result(
                 str(number), {self._metrics[0]: accuracy, "training_iteration": epoch}
             )
+        self._tell_proposer(number, None if values is None else values[0])
         ended = None if values is None else dict(zip(self._metrics, values, strict=True))
         self._search.on_trial_complete(str(number), ended)
 
     def fail(self, number: int) -> None:
         """A trial of the configuration failed."""
+        self._tell_proposer(number, None)
         self._search.on_trial_complete(str(number), None, error=True)
 
     def _suggest_point(self, trial: Any) -> None:
@@ -83,8 +132,14 @@ class OptunaSearcher:
             case Choices():
                 named = {as_category(choice): choice for choice in dimension.choices}
                 return named[trial.suggest_categorical(path, list(named))]
-            case Subset():
-                return self._suggest_subset(trial, path, self._elements(dimension))
+            case Subset() | Clusterings():
+                return self._of_parts[path].suggest(trial, self._sampler)
+            case Roles():
+                roles = list(dimension.choices)
+                return {
+                    name: trial.suggest_categorical(path + _ROLE_OF + name, roles)
+                    for name in self._columns_of(dimension)
+                }
             case Range() if dimension.is_whole:
                 return trial.suggest_int(
                     path,
@@ -98,20 +153,35 @@ class OptunaSearcher:
                     path, dimension.low, dimension.high, step=dimension.step, log=dimension.log
                 )
 
-    def _suggest_subset(self, trial: Any, path: str, elements: Sequence[str]) -> tuple[str, ...]:
-        """Each in or out; where all were out one is in, in the study too, by turns."""
-        names = {element: path + _IN_OR_OUT + element for element in elements}
-        chosen = tuple(e for e in elements if trial.suggest_categorical(names[e], [False, True]))
-        if chosen or not elements:  # of data without attributes, which its trials say
-            return chosen
-        element = elements[trial.number % len(elements)]
-        distribution = trial.distributions[names[element]]
-        inside = distribution.to_internal_repr(True)
-        trial.storage.set_trial_param(trial._trial_id, names[element], inside, distribution)
-        return (element,)
+    def _proposer_of(
+        self, search: SearchSpec, first: Sequence[Mapping[str, Any]]
+    ) -> tuple[SimpleFirst | RandomDrafts | None, Drafts | None]:
+        """What proposes sets of parts, if such a dimension is there whatever the others are."""
+        always = (d for path, d in self._of_parts.items() if not self._space[path].when)
+        drafts = next(always, None)
+        if drafts is None or not drafts.groups or search.sampler not in ("tpe", "random"):
+            return None, None
+        if search.sampler == "random":
+            if isinstance(drafts, Subsets):
+                return None, None
+            return RandomDrafts(drafts.groups, search.seed, drafts.largest), drafts
+        given = [drafts.draft(point[drafts.path]) for point in first if drafts.path in point]
+        proposer = SimpleFirst(
+            drafts.groups,
+            search.n_trials - self._begun,
+            first=[draft for draft in given if draft is not None],
+            empty=drafts.may_be_empty,
+            largest=drafts.largest,
+        )
+        return proposer, drafts
 
-    def _elements(self, subset: Subset) -> tuple[str, ...]:
-        return self._attributes if subset.subset == "all" else subset.subset
+    def _tell_proposer(self, number: int, value: float | None) -> None:
+        draft = self._proposed.get(number)
+        if isinstance(self._proposer, SimpleFirst) and draft is not None:
+            self._proposer.tell(draft, value)
+
+    def _columns_of(self, roles: Roles) -> tuple[str, ...]:
+        return self._columns if roles.columns == "all" else roles.columns
 
     def _listed(
         self, search: SearchSpec, first: Sequence[Mapping[str, Any]]
@@ -125,11 +195,13 @@ class OptunaSearcher:
         for path, value in point.items():
             dimension = self._space[path]
             match dimension:
-                case Subset():
-                    for element in self._elements(dimension):
-                        parameters[path + _IN_OR_OUT + element] = element in value
+                case Subset() | Clusterings():
+                    draft = self._of_parts[path].draft(value)
+                    parameters |= self._of_parts[path].parameters(draft or frozenset())
                 case Choices():
                     parameters[path] = as_category(value)
+                case Roles():
+                    parameters |= {path + _ROLE_OF + name: role for name, role in value.items()}
                 case _:
                     parameters[path] = value
         return parameters

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from clinfonce.advice import advise
-from clinfonce.config import Choices, ClusteringSpec, Dimension, Range, Subset, SweepSpec
+from clinfonce.config import (
+    Choices,
+    Clusterings,
+    ClusteringSpec,
+    Dimension,
+    Range,
+    Roles,
+    Subset,
+    SweepSpec,
+)
 from clinfonce.data import ImageTable
 
 _SHARE = 4  # one in so many configurations comes from advice
@@ -29,6 +38,8 @@ def point_of(sweep: SweepSpec, clustering: Mapping[str, Any]) -> Point | None:
     assert sweep.search is not None
     wanted = _settled(clustering)
     whole = sweep.search.space.get("clustering")
+    if isinstance(whole, Clusterings):
+        return {"clustering": dict(clustering)}  # the searcher takes those that its parts make
     if isinstance(whole, Choices):
         same = (choice for choice in whole.choices if _settled(choice) == wanted)
         choice = next(same, None)
@@ -66,3 +77,7 @@ def _holds(dimension: Dimension, value: Any) -> bool:
             return bool(low <= value <= high)
         case Subset(subset=elements):
             return elements == "all" or set(value) <= set(elements)
+        case Clusterings():
+            return False  # it is of the whole clustering
+        case Roles():  # of a similarity, not of a clustering
+            return False

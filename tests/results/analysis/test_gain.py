@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def points(data: str = "d", noise: float = 0.0) -> list[Point]:
     for i in range(30):
         u, v = rng.random(2)
         gain = -0.5 + 1.5 * u + 0.5 * (1 - u) * v - 0.2 * u * v + noise * rng.normal()
-        found.append(Point(data, f"c{i}", u, v, gain, 0.5, 1))
+        found.append(Point(data, "scratch", f"c{i}", u, v, gain, 0.5, 1))
     return found
 
 
@@ -48,35 +49,51 @@ def test_useful_bits_of_clusterings_that_are_known() -> None:
 
 def test_the_fit_finds_what_the_points_were_made_of() -> None:
     fit = fit_gain(points())
-    assert fit.coefficients == pytest.approx([-0.5, 1.5, 0.5, -0.2], abs=0.03)
-    assert fit.spread < 0.01
-    assert fit.predict(np.array([1.0]), np.array([0.0])) == pytest.approx([1], abs=0.02)
+    assert fit.coefficients["scratch"] == pytest.approx([-0.5, 1.5, 0.5, -0.2], abs=0.03)
+    assert fit.coefficients["adapter"] == pytest.approx([-0.5, 1.5, 0.5, -0.2], abs=0.1)
+    at = fit.predict(np.array([1.0]), np.array([0.0]), "scratch")
+    assert at == pytest.approx([1], abs=0.02)
+    assert fit.spread["scratch"][0] < 0.03
 
 
-def test_the_spread_is_that_on_data_sets_left_out() -> None:
-    shifted = [
-        Point("other", p.clustering, p.useful, p.nuisance, p.gain + 1, 0.5, 1) for p in points()
-    ]
+def test_a_regime_has_a_fit_of_its_own() -> None:
+    lower = [replace(p, regime="adapter", gain=p.gain - 0.6, data="e") for p in points()]
+    fit = fit_gain([*points(), *lower])
+    here = np.array([0.5]), np.array([0.5])
+    apart = fit.predict(*here, "scratch") - fit.predict(*here, "adapter")
+    assert 0.4 < apart < 0.65, "drawn towards adapters"
+    assert fit.predict(*here, "fine-tuning") == fit.predict(*here, "adapter"), "nothing is known"
+
+
+def test_the_spread_is_that_on_data_sets_left_out_and_grows_with_useful_bits() -> None:
+    shifted = [replace(p, data="other", gain=p.gain + 2 * min(p.useful, 0.5)) for p in points()]
     fit = fit_gain([*points(), *shifted])
     assert fit.data == ("d", "other")
-    assert fit.spread == pytest.approx(1, abs=0.1)
-    drawn = fit.draw(np.full(4000, 0.5), np.full(4000, 0.5), np.random.default_rng(0))
-    assert drawn.std() == pytest.approx(1, abs=0.15)
+    rng = np.random.default_rng(0)
+    spreads = [
+        fit.draw(np.full(9000, u), np.full(9000, 0.5), "scratch", rng).std() for u in (0, 0.5, 1)
+    ]
+    assert spreads[0] < 0.5 * spreads[1]
+    assert spreads[1] == pytest.approx(1, abs=0.3), "a data set is 1 off"
+    assert spreads[2] == pytest.approx(spreads[1], rel=0.2)
+
+
+def test_other_targets_of_the_same_images_are_no_other_data_set() -> None:
+    shifted = [replace(p, data="d/other", gain=p.gain + 1) for p in points()]
+    far = [replace(p, data="e", gain=p.gain + 0.5) for p in points()]
+    alone = fit_gain([*points(), *shifted])
+    assert alone.spread["scratch"][0] == pytest.approx(0.5, abs=0.2), "around the fit of both"
+    assert fit_gain([*points(), *shifted, *far]).spread["scratch"][0] > 0.3
 
 
 def test_every_data_set_weighs_the_same() -> None:
-    few = [Point("few", "c", p.useful, p.nuisance, p.gain + 1, 0.5, 1) for p in points()[:10]]
-    fit = fit_gain([*points(), *few])
-    at_half = fit.predict(np.array([0.5]), np.array([0.5]))[0]
-    assert at_half == pytest.approx(-0.5 + 0.75 + 0.125 - 0.05 + 0.5, abs=0.1)
-
-
-def test_nuisance_never_helps_what_says_all_of_the_label() -> None:
-    odd = [
-        Point("d", p.clustering, p.useful, p.nuisance, p.useful * (1 + p.nuisance), 0.5, 1)
-        for p in points()
+    few = [
+        Point("few", "scratch", "c", p.useful, p.nuisance, p.gain + 1, 0.5, 1)
+        for p in points()[:10]
     ]
-    assert fit_gain(odd).coefficients[-1] == 0
+    fit = fit_gain([*points(), *few])
+    at_half = fit.predict(np.array([0.5]), np.array([0.5]), "scratch")[0]
+    assert at_half == pytest.approx(-0.5 + 0.75 + 0.125 - 0.05 + 0.5, abs=0.1)
 
 
 def test_too_few_points() -> None:
@@ -94,9 +111,12 @@ def test_points_are_written_and_read(tmp_path: Path) -> None:
 
 def test_the_shipped_points_say_that_labels_are_best() -> None:
     fit = fit_gain(read_points())
-    labels, instances = fit.predict(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
-    assert labels == pytest.approx(1, abs=0.4)
-    assert instances < labels
+    for regime in ("adapter", "scratch"):
+        of = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.3])
+        labels, instances, nothing = fit.predict(*of, regime)
+        assert labels == pytest.approx(1, abs=0.4)
+        assert nothing < labels
+        assert instances < labels
     assert len(fit.data) > 1
 
 

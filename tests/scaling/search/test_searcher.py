@@ -12,13 +12,17 @@ import pytest
 from optuna.storages import JournalStorage
 
 from clinfonce.config import SweepSpec
+from clinfonce.config.base import PlacedError
 from clinfonce.data import load
+from clinfonce.errors import InputError
 from clinfonce.files import Folder
 from clinfonce.results import Store
 from clinfonce.scaling import sweep as sweep_module
 from clinfonce.scaling.search.journal import StudyJournal
+from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan
 from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.stage import Stage, grown_searcher
 from clinfonce.scaling.sweep import run_sweep
 from tests.scaling.sweeps import Quiet
 
@@ -107,6 +111,76 @@ def test_a_subset_is_never_empty_and_the_study_says_what_ran(tmp_path):
     told = [trial.params for trial in storage.get_all_trials(study._study_id)]
     path = "clustering.attributes:"
     assert ran == [{name for name in NAMES if point[path + name]} for point in told]
+
+
+def test_all_clusterings_of_a_data_set_are_one_space(tmp_path):
+    table = load("digits")
+    space = {
+        "clustering": {"choices": "all"},
+        "objective.temperature": SPACE["objective.temperature"],
+    }
+    specification = sweep({"trials": 40, "space": space}, scheduler={"name": "none"})
+    _, parts = offered(specification, table)
+    storage = JournalStorage(StudyJournal(Store.create(tmp_path).folder, "demo"))
+
+    def clusterings(order):
+        plan = Plan(specification, "data", OptunaSearcher(specification, (), storage, (), parts))
+        found, waiting = [], []
+        while len(found) < 40:
+            while (proposal := plan.next()) is not None and len(found) < 40:
+                waiting.append(proposal)
+                found.append(proposal.spec.clustering)
+            order.shuffle(waiting)
+            for proposal in waiting:
+                row = {"status": "complete", "val_knn": quality(proposal.spec)}
+                plan.finish(proposal.identity, row)
+            waiting.clear()
+        return found
+
+    found = clusterings(random.Random(0))
+    assert found[0].source == "instances"
+    assert {len(c.attributes or ()) for c in found[1:13]} == {1}
+    assert max(len(c.attributes or c.parts or ()) for c in found) > 1
+    (study,) = storage.get_all_studies()
+    told = [trial.params for trial in storage.get_all_trials(study._study_id)]
+    assert told[1]["clustering:" + parts[0].group] == parts[0].name
+    assert sum(value != "out" for name, value in told[1].items() if ":" in name) == 1
+    storage = None
+    assert clusterings(random.Random(1)) == found
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"space": {"objective.form": {"choices": "all"}}}, "for clustering alone"),
+        ({"space": {"clustering": {"choices": "all"}}, "sampler": "gp"}, "sampler tpe or random"),
+        ({"space": {"clustering": {"choices": "all"}}, "sampler": "grid"}, "needs the clusterings"),
+        (
+            {"space": {"clustering": {"choices": "all"}, "clustering.bins": {"choices": [2, 3]}}},
+            "leave out clustering.bins",
+        ),
+    ],
+)
+def test_all_clusterings_stand_alone(search, message):
+    trials = {} if search.get("sampler") == "grid" else {"trials": 3}
+    with pytest.raises((ValueError, PlacedError), match=message):
+        sweep({**trials, **search})
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"clustering.attributes": {"subset": ["loop", "lop"]}}, "'lop'.*loop"),
+        ({"clustering": {"choices": "all", "include": ["lop"]}}, "'lop'.*loop"),
+        ({"clustering": {"choices": [{"source": "attributes", "attributes": ["lop"]}]}}, "'lop'"),
+    ],
+)
+def test_misspelt_names_are_refused_before_anything_is_written(tmp_path, space, message):
+    source = {} if "clustering" in space else {"trial": {"clustering": {"source": "attributes"}}}
+    specification = sweep({"trials": 3, "space": space, **source})
+    with pytest.raises(InputError, match=message):
+        sweep_module.prepare_sweep(specification, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_search_learns():
@@ -198,3 +272,39 @@ def test_the_study_in_an_object_store_is_there_after_an_interruption(tmp_path, m
         run_sweep(specification, load("digits"), Store(folder), "home", Quiet())
     states, _ = read(tmp_path / "home/sweeps/demo.optuna.log")
     assert states == ["RUNNING"]
+
+
+def grown_search(trials, subset, sampler):
+    space = {
+        "clustering.attributes": {"subset": list(subset)},
+        "objective.temperature": {"low": 0.1, "high": 1.0, "log": True},
+    }
+    trial = {"clustering": {"source": "attributes"}}
+    return {"trials": trials, "trial": trial, "space": space, "sampler": sampler}
+
+
+def asked(searcher, count):
+    """Points, each told of before the next is asked for."""
+    points = []
+    for number in range(count):
+        points.append(searcher.ask(number))
+        value = len(points[-1]["clustering.attributes"]) - points[-1]["objective.temperature"]
+        searcher.tell(number, None if number % 5 == 3 else [value], {1: value})
+    return points
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
+def test_a_search_that_grew_proposes_first_what_it_proposed_before(sampler):
+    before = sweep(grown_search(8, ["a", "b"], sampler))
+    after = sweep(grown_search(40, ["a", "b", "c"], sampler))
+    stages = [Stage(8, before.search, (), ())]
+    points = asked(grown_searcher(after, (), (), stages), 40)
+    assert points[:8] == asked(OptunaSearcher(before, ()), 8)
+    assert all("c" not in point["clustering.attributes"] for point in points[:8])
+    assert any("c" in point["clustering.attributes"] for point in points[8:])
+    more = sweep(grown_search(12, ["a", "b"], sampler))
+    twice = [*stages, Stage(12, more.search, (), ())]
+    assert asked(grown_searcher(after, (), (), twice), 12) == asked(
+        grown_searcher(more, (), (), stages), 12
+    )
+    assert points == asked(grown_searcher(after, (), (), stages), 40)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from clinfonce.results.analysis.importance import MOST_SHOWN, Importance, ends_of
 from clinfonce.results.analysis.ped_anova import Share
 from clinfonce.results.analysis.relation import QUANTITIES, Correlation
+from clinfonce.results.analysis.roles import ColumnRole
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.plot.labels import shortened
 from clinfonce.results.report.figures import svg
@@ -42,6 +43,15 @@ def importances(found: Sequence[Importance], *, size: tuple[int, int] = WIDE) ->
     lines = [_Line(i.attribute, i.best, None) for i in ends_of(found)]
     label = "Accuracy with an attribute less without it"
     return _draw_shares(lines, "points of accuracy, with less without", label, size[0])
+
+
+def column_roles(found: Sequence[ColumnRole], *, size: tuple[int, int] = WIDE) -> str:
+    """What the role that a column should have adds over the next best one."""
+    if not found:
+        return nothing((size[0], 120), "No search tried roles")
+    lines = [_Line(f"{row.column}: {row.role}", row.gain, None) for row in found[:MOST_SHOWN]]
+    label = "Validation accuracy that the best role adds over the next"
+    return _draw_shares(lines, "points of accuracy over the next best role", label, size[0])
 
 
 def _draw_shares(lines: Sequence[_Line], title: str, label: str, width: int) -> str:

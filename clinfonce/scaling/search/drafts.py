@@ -1,0 +1,109 @@
+"""How a set of parts becomes parameters of a study and a value of the search space, and back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clinfonce.scaling.search.given import GivenFirst
+from clinfonce.scaling.search.simple_first import Draft
+from clinfonce.trial.parts import Part, clustering_of, parts_in
+
+IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out
+_OUT = "out"  # of a group of parts: none of them
+
+
+class Drafts:
+    """A dimension whose values are sets of parts.
+
+    Attributes:
+        path: dotted field.
+        groups: part to its group, of which a draft has one part at most.
+        largest: parts of a draft at most.
+        may_be_empty: whether the empty draft has a value.
+    """
+
+    may_be_empty = True
+
+    def __init__(self, path: str, groups: Mapping[str, str], largest: int) -> None:
+        self.path, self.groups, self.largest = path, groups, largest
+
+    def parameters(self, draft: Draft) -> dict[str, Any]:
+        """The parameters of the study that stand for a draft."""
+        raise NotImplementedError
+
+    def suggest(self, trial: Any, sampler: GivenFirst) -> Any:
+        """The value of the dimension that a trial of the study draws."""
+        raise NotImplementedError
+
+    def draft(self, value: Any) -> Draft | None:
+        """The parts of a value; None of one that the dimension never has."""
+        raise NotImplementedError
+
+
+class Subsets(Drafts):
+    """Attributes of a list, each in or out, of which one is in at least."""
+
+    may_be_empty = False
+
+    def __init__(self, path: str, elements: Sequence[str]) -> None:
+        self._elements = tuple(elements)
+        super().__init__(path, {element: element for element in elements}, len(elements))
+
+    def parameters(self, draft: Draft) -> dict[str, Any]:
+        """Whether each is in."""
+        return {self._name(element): element in draft for element in self._elements}
+
+    def suggest(self, trial: Any, sampler: GivenFirst) -> tuple[str, ...]:
+        """Each in or out; where all were out one is in, in the study too, by turns."""
+        del sampler
+        chosen = tuple(
+            e for e in self._elements if trial.suggest_categorical(self._name(e), [False, True])
+        )
+        if chosen or not self._elements:  # of data without attributes, which its trials say
+            return chosen
+        element = self._elements[trial.number % len(self._elements)]
+        distribution = trial.distributions[self._name(element)]
+        inside = distribution.to_internal_repr(True)
+        trial.storage.set_trial_param(trial._trial_id, self._name(element), inside, distribution)
+        return (element,)
+
+    def draft(self, value: Any) -> Draft | None:
+        """Names."""
+        return frozenset(value) if set(value) <= self.groups.keys() else None
+
+    def _name(self, element: str) -> str:
+        return self.path + IN_OR_OUT + element
+
+
+class Crossings(Drafts):
+    """Clusterings as crossings of parts, instances for none."""
+
+    def __init__(self, path: str, parts: Sequence[Part], largest: int) -> None:
+        super().__init__(path, {part.name: part.group for part in parts}, largest)
+        self._parts = {part.name: part for part in parts}
+        self._members: dict[str, list[str]] = {}
+        for name, group in self.groups.items():
+            self._members.setdefault(group, []).append(name)
+
+    def parameters(self, draft: Draft) -> dict[str, Any]:
+        """Which part of each group is in."""
+        inside = {self.groups[name]: name for name in draft}
+        return {self._name(group): inside.get(group, _OUT) for group in self._members}
+
+    def suggest(self, trial: Any, sampler: GivenFirst) -> dict[str, Any]:
+        """A part of each group or none, until there are as many as a draft may have."""
+        groups, chosen = list(self._members), list[str]()
+        first = trial.number % max(1, len(groups))
+        for group in groups[first:] + groups[:first]:
+            if len(chosen) == self.largest:
+                sampler.given[self._name(group)] = _OUT
+            name = trial.suggest_categorical(self._name(group), [_OUT, *self._members[group]])
+            chosen += [] if name == _OUT else [name]
+        return clustering_of([part for name, part in self._parts.items() if name in chosen])
+
+    def draft(self, value: Any) -> Draft | None:
+        """Names of the parts."""
+        found = parts_in(value, list(self._parts.values()))
+        return None if found is None else frozenset(part.name for part in found)
+
+    def _name(self, group: str) -> str:
+        return self.path + IN_OR_OUT + group
