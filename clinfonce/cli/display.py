@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from clinfonce.cli.pace import Pace
+from clinfonce.results.store.measures import value_in_words
 from clinfonce.text import Table, one_line, printable
 
 Row = Mapping[str, Any]
@@ -119,7 +120,7 @@ class SweepDisplay:
     def _value(self, value: float) -> str:
         """A value of the metric with its name: what running trials reach is always kNN's."""
         name = "kNN" if self._metric == "val_knn" else self._metric.removeprefix("val_")
-        return f"{name} {value:.1%}"
+        return f"{name} {value_in_words(self._metric, value)}"
 
 
 class PackingDisplay:

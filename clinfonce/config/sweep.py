@@ -131,7 +131,7 @@ class SweepSpec(ExperimentSpec):
                 f"{metric!r} would select on other data than the validation split; "
                 f"allowed are measures whose names start with val_, {MEAN_RANK} and {HELD_OUT}"
             )
-        return metric
+        return f"val_features_{metric}" if metric == HELD_OUT else metric
 
     @model_validator(mode="after")
     def _grids_are_small(self) -> Self:

@@ -13,6 +13,7 @@ from clinfonce.files import File
 from clinfonce.models.saved import load_encoder, save_encoder
 from clinfonce.results import Store, relate, report
 from clinfonce.results import open as open_results
+from clinfonce.results.analysis.winner import best_of_sweep
 from clinfonce.scaling.search.metric import columns_of
 from clinfonce.trial.run import check_trial, run_trial
 from tests.trial.test_targets import X, table
@@ -93,6 +94,10 @@ def test_it_is_stored_compared_and_shown(result, tmp_path):
     assert "share that can be read" in found.answer
     with pytest.raises(InputError, match="less is better; take held_out, rankme or lidar"):
         relate(results, metric="val_features_uniformity")
+    with pytest.raises(InputError, match="an effective rank, no share"):
+        relate(results, metric="val_features_rankme")
+    for metric in ("mean_rank", "val_features_rankme", "val_features_held_out"):
+        assert best_of_sweep(results, "bare", metric) is None, "nothing was searched"
     report(results, tmp_path / "page.html")
     assert main(["relate", "--results", str(tmp_path / "r")]) == 0
 
@@ -145,7 +150,7 @@ def test_what_a_sweep_may_select_by(data):
     with pytest.raises(InputError, match="unknown metric: 'mean_rank'"):
         columns_of(sweep(search=SEARCH, metric="mean_rank"), data)
     nothing = {**TRAINED, "evaluation": {}}
-    with pytest.raises(InputError, match="unknown metric: 'held_out'"):
+    with pytest.raises(InputError, match="unknown metric: 'val_features_held_out'"):
         columns_of(sweep(search=SEARCH, metric="held_out", trial=nothing), data)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from clinfonce.errors import InputError, unknown_name
 from clinfonce.results.sql.columns import identifier, measured, quoted
 from clinfonce.results.sql.query import Results
-from clinfonce.results.store.measures import DURING_TRAINING, Metric, parse_metric
+from clinfonce.results.store.measures import DURING_TRAINING, Metric, parse_metric, parse_share
 
 Trial = dict[str, Any]
 
@@ -114,7 +114,7 @@ def check_target(results: Results, metric: str) -> None:
     Raises:
         InputError: it is that, or no measure.
     """
-    if metric == DURING_TRAINING or (target := parse_metric(metric).target) is None:
+    if metric == DURING_TRAINING or (target := parse_share(metric).target) is None:
         return
     found = results.sql("select distinct target from scores order by target")
     if target not in (known := found.column(0).to_pylist()):

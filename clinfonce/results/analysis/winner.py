@@ -10,6 +10,7 @@ import numpy as np
 from clinfonce.results.analysis.averages import with_metrics
 from clinfonce.results.analysis.curves import of_sweep
 from clinfonce.results.sql.query import Results
+from clinfonce.results.store.measures import DURING_TRAINING, metric_or_none, value_in_words
 
 _DRAWS = 20_000
 _BOUNDS = ("labels", "synthetic")  # sources that are made of the labels
@@ -79,19 +80,24 @@ def probability_of_being_best(several: tuple[Contender, ...]) -> float | None:
 def best_of_sweep(results: Results, sweep: str, metric: str) -> str | None:
     """The best of what a search found and of what was fixed, in words; None without a search.
 
+    None as well of a metric that is no measure of a single trial, such as a rank.
+
     Raises:
         InputError: unknown metric.
     """
+    measure = metric_or_none(metric)
+    if measure is None and metric != DURING_TRAINING:
+        return None
     several = contenders(results, sweep, metric)
     found = next((contender for contender in several if contender.found), None)
     if found is None or len(several) < 2:
         return None
     best = several[0]
     what = "found by the search" if best.found else "a fixed trial"
-    said = f"Best by {metric}: {best.name}, {what}, {best.mean:.1%}"
+    said = f"Best by {metric}: {best.name}, {what}, {value_in_words(metric, best.mean)}"
     if not best.found:
-        ahead = 100 * (best.mean - found.mean)
-        said += f", {ahead:.1f} points above the best found, {found.name}"
+        ahead = value_in_words(metric, best.mean - found.mean).replace("%", " points")
+        said += f", {ahead} above the best found, {found.name}"
     sure = probability_of_being_best(several)
     if sure is None:
         return f"{said}."

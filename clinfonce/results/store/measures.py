@@ -44,6 +44,7 @@ LABEL_FREE: Mapping[str, str] = {
     "alignment": "alignment, the distance of two views",
     "uniformity": "uniformity",
 }
+_RANKS = ("rankme", "lidar")  # no shares
 _LESS_IS_BETTER = ("mae", "mae_of_mean", "alignment", "uniformity")
 
 _RETRIEVAL = (*(f"recall_at_{k}" for k in RECALLS), "r_precision", "map")
@@ -124,6 +125,20 @@ class Metric:
         )
 
 
+def parse_share(name: str) -> Metric:
+    """As `parse_metric`, of a measure that can be shown in percent.
+
+    Raises:
+        InputError: it is of none.
+    """
+    if (found := parse_metric(name)).measure in _RANKS:
+        raise InputError(
+            f"metric {name!r} is an effective rank, no share: ask for it by `clinfonce query` in "
+            "the table scores"
+        )
+    return found
+
+
 def parse_metric(name: str) -> Metric:
     """The measure that a name is of.
 
@@ -150,6 +165,13 @@ def metric_or_none(name: str) -> Metric | None:
     if found is None or found[3] not in MEASURES or (colon and not target):
         return None
     return Metric(found[1], found[2], found[3], found[4], target or None)
+
+
+def value_in_words(metric: str, value: float) -> str:
+    """A value of a measure for people: shares in percent, ranks as they are."""
+    found = metric_or_none(metric)
+    is_rank = found is not None and found.measure in _RANKS
+    return f"{value:.1f}" if is_rank else f"{value:.1%}"
 
 
 def metrics_of(kind: str, target: str | None, *, few: bool) -> list[str]:

@@ -28,15 +28,14 @@ def columns_of(sweep: SweepSpec, table: ImageTable) -> tuple[str, ...]:
     if metric == DURING_TRAINING and table.labels is None and not sweep.selects:
         return (metric,)  # nobody looks at it
     known = _known(sweep, table)
-    name = f"val_{FEATURES}_{HELD_OUT}" if metric == HELD_OUT else metric
-    if name not in known:
+    if metric not in known:
         if metric == DURING_TRAINING:
             raise InputError(
                 f"metric {metric} needs labels of classes, which data set {table.name} has not: "
                 f"name another, such as {', '.join(known) or 'evaluation.held_out and held_out'}"
             )
         raise InputError(unknown_name("metric", metric, [*known, *([MEAN_RANK] if kinds else [])]))
-    return (name,)
+    return (metric,)
 
 
 def _known(sweep: SweepSpec, table: ImageTable) -> list[str]:

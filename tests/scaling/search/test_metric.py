@@ -55,7 +55,7 @@ def test_a_metric_names_target_and_measure():
         "tags:val_linear_r2_all": "unknown metric: 'tags:val_linear_r2_all'",
         "siz:val_linear_top1_5": "did you mean 'size:val_linear_top1_5'",
         "age:val_linear_mae_all": "unknown metric",
-        "held_out": "unknown metric: 'held_out'",
+        "held_out": "unknown metric: 'val_features_held_out'",
     }.items():
         with pytest.raises(InputError, match=message) as caught:
             columns(metric)
