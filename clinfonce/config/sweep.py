@@ -98,6 +98,8 @@ class SweepSpec(ExperimentSpec):
     # Whether a sweep that starts from pretrained weights probes the encoder as it is, as a fixed
     # trial of its own.
     frozen: bool = True
+    # Whether trials that are fixed or confirmed are fine-tuned too (evaluation.finetune).
+    finetune: bool = False
     # Encoders of searched trials and of grids that are kept, those of the best by `metric`.
     keep: Amount = 10
 

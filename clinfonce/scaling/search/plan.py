@@ -196,7 +196,7 @@ class Plan:
         best = records[ranked.index(max(ranked))] if records else None
         base = best.proposal.spec if best else self._settle(self._sweep.fixed_trial(named, 0))
         for seed in self._sweep.seeds_of(named):
-            spec = base.model_copy(update={"seed": seed})
+            spec = self._evaluated_fully(base, seed)
             yield self._propose(next(count), "fixed", spec, named.name)
 
     def _proposed(
@@ -240,9 +240,16 @@ class Plan:
     def _confirmed(self, count: Iterator[int], search: SearchSpec) -> Iterator[Proposal]:
         for configuration in self._best(search.confirm):
             for seed in self._sweep.seeds:
-                spec = configuration.specs[0].model_copy(update={"seed": seed})
+                spec = self._evaluated_fully(configuration.specs[0], seed)
                 if self._identity(spec) not in self._records:  # else a fixed trial confirms it
                     yield self._propose(next(count), "confirm", spec, "")
+
+    def _evaluated_fully(self, spec: TrialSpec, seed: int) -> TrialSpec:
+        """A trial with one of the sweep's seeds, whose result is reported."""
+        changes: dict[str, Any] = {"seed": seed}
+        if self._sweep.finetune:
+            changes["evaluation"] = spec.evaluation.model_copy(update={"finetune": True})
+        return spec.model_copy(update=changes)
 
     def _propose(
         self,
