@@ -39,6 +39,7 @@ def advise(
     regime: str | None = None,
     label_fraction: float | None = None,
     include: Collection[str] = (),
+    largest: int = 6,
     features: Points | None = None,
     results: Results | None = None,
     points: Sequence[Point] | None = None,
@@ -58,6 +59,7 @@ def advise(
         label_fraction: which part of the training labels, above 0 and at most 1; None is a tenth
             where all training images have one, and else all there are.
         include: columns that are looked at although they are no information.
+        largest: parts of a crossing at most.
         features: (n, d) of all images by a frozen encoder, for k-means; None: embeddings of the
             data set, or pixels.
         results: a store whose sweeps refit the relation, together with the shipped points, and
@@ -97,7 +99,7 @@ def advise(
         None if results is None else end_points(results, table.name),
         None if results is None else Trials(results, table, regime),
     )
-    found = [*judge.crossings(offer), *judge.wholes(offer, table)]
+    found = [*judge.crossings(offer, largest), *judge.wholes(offer, table)]
     different: dict[bytes, Candidate] = {}
     for key, candidate in found:
         different.setdefault(key, candidate)
@@ -161,10 +163,10 @@ class _Judge:
         self._ends, self._trials = ends, trials
         self.labelled = scorer.labelled
 
-    def crossings(self, offer: Offer) -> list[tuple[bytes, Candidate]]:
+    def crossings(self, offer: Offer, largest: int) -> list[tuple[bytes, Candidate]]:
         """Single parts, and the best of the searched crossings."""
         groups = {name: part.group for name, part in offer.parts.items()}
-        found = search_crossings(offer.ids, groups, self._scorer)
+        found = search_crossings(offer.ids, groups, self._scorer, largest)
         several = [each for each in found if len(each.steps) > 1][:_SEARCHED]
         single = [each for each in found if len(each.steps) == 1]
         return [self._crossing(each, offer) for each in single + several if _trains(each.ids)]
