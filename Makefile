@@ -24,10 +24,10 @@ cluster-up: .venv/ready-cluster  ## start the machines of CLUSTER=cluster.yaml
 cluster-down: .venv/ready-cluster  ## stop Ray on the machines of CLUSTER=cluster.yaml, end rented ones
 	@$(BIN)/clinfonce cluster down $(or $(CLUSTER),cluster.yaml)
 
-test: .venv/ready-test  ## run the tests but the slow ones
+test: .venv/ready-test .venv/ready-trackers  ## run the tests but the slow ones
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster"
 
-test-slow: .venv/ready-test  ## run the slow tests, and those in a browser
+test-slow: .venv/ready-test .venv/ready-trackers  ## run the slow tests, and those in a browser
 	@$(BIN)/python -m pytest --maxfail 2 -n 2 --dist loadfile -m "(slow or browser) and not cluster"
 
 test-oldest: .venv-oldest/ready  ## run the fast tests with the oldest packages that pyproject.toml admits

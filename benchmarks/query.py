@@ -1,4 +1,4 @@
-"""Time of the ten ready questions over many trials, and beside Ray Tune's own readers.
+"""Time of the twelve ready questions over many trials, and beside Ray Tune's own readers.
 
     python benchmarks/query.py --out benchmarks/results/query.csv
 
@@ -28,9 +28,10 @@ from common import machine, write_rows
 
 from clinfonce.results import Results, Store
 from clinfonce.results import open as open_results
+from clinfonce.results.store.measures import ACCURACIES
 from clinfonce.results.store.parquet import parquet_bytes
 from clinfonce.results.store.rows import to_table
-from clinfonce.results.store.schema import ACCURACIES
+from clinfonce.results.store.scores import parted
 from clinfonce.results.store.store import _MOST_SINGLE
 
 CLUSTERINGS = 40
@@ -80,9 +81,11 @@ def write_loose(home, trials, epochs):
         (home / f"clusterings/c{z}.parquet").write_bytes(content)
     pattern = to_table("epochs", epoch_rows("t", epochs))
     for i in range(1, trials):
-        row = trial_row(i)
-        content = parquet_bytes(to_table("trials", [row]))
-        (home / f"trials/{row['trial_id']}.parquet").write_bytes(content)
+        row, scores = parted(trial_row(i))
+        scores = [{**score, "trial_id": row["trial_id"]} for score in scores]
+        for table, rows in (("trials", [row]), ("scores", scores)):
+            file = home / f"{table}/{row['trial_id']}.parquet"
+            file.write_bytes(parquet_bytes(to_table(table, rows)))
         ids = pa.array([row["trial_id"]] * epochs)
         content = parquet_bytes(pattern.set_column(0, pattern.schema.field(0), ids))
         (home / f"epochs/{row['trial_id']}.parquet").write_bytes(content)
@@ -94,12 +97,12 @@ def write_gradually(loose, home):
     shutil.copytree(loose / "clusterings", home / "clusterings")
     shutil.copy(loose / "store.json", home)
     names = sorted(path.name for path in (loose / "trials").iterdir())
-    for table in ("trials", "epochs"):
+    for table in ("trials", "scores", "epochs"):
         (home / table).mkdir()
     store = Store.open(home)
     for first in range(0, len(names), _MOST_SINGLE + 1):
         for name in names[first : first + _MOST_SINGLE + 1]:
-            for table in ("epochs", "trials"):
+            for table in ("epochs", "scores", "trials"):
                 shutil.copy(loose / table / name, home / table)
         store.gather_loose()
 

@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "features": LOW | MIDDLE | {"training"},
     "trial": TRIAL | {"results"},
     "advice": TRIAL | {"results", "trial"},
+    "setup": TRIAL | {"results", "trial", "advice"},
     "scaling": TRIAL | {"results", "trial", "advice"},
 }
 # Within these rooms, from the bottom up: each may import those before it.
@@ -45,12 +46,13 @@ WITHIN = {
     "data": ("image_files", "storage", "hierarchy", "targets", "table", "split", "tables",
              "readers", "prepared", "sets",
              "registry"),
-    "text": ("printable", "table"),
-    "results": ("store", "sql", "analysis", "plot", "report"),
+    "text": ("flow", "printable", "table"),
+    "results": ("store", "sql", "analysis", "plot", "report", "track"),
     "scaling": ("limits", "ray_private", "search", "connection", "bookkeeping", "execution",
                 "cluster", "sweep"),
-    "trial": ("clusterings", "parts", "rows", "start", "probing", "run", "storable", "single",
-              "preview", "views", "embedding"),
+    "trial": ("clusterings", "parts", "rows", "start", "encoding", "targets", "label_free",
+              "probing", "run", "storable", "single", "preview", "views", "embedding", "gallery"),
+    "setup": ("columns", "budget", "rehearsal", "first", "writing", "begin"),
 }  # fmt: skip
 # … and only these rooms import these packages.
 ONLY = {"ray": {"scaling"}, "optuna": {"scaling", "results"}, "duckdb": {"results"},

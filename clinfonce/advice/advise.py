@@ -105,23 +105,15 @@ def advise(
         different.setdefault(key, candidate)
     if not different:
         raise InputError(f"data set {table.name} has no column that clusters could be made of")
-    ranked = sorted(different.items(), key=_rank)
-    cost = None
+    ranked, cost = sorted(different.items(), key=_rank), None
     if probing:
         bench = Bench(table, features, sample.rows, sample.known, seed=seed)
         ranked, cost = _probed(ranked, bench, say)
+    notes = _notes(table, sample, own, [w for w in warned if w.column not in include])
     return Advice(
-        data=table.name,
-        regime=regime,
-        n_labelled=len(sample.known),
-        n_images=sample.n_images,
-        h_t=judge.labelled.h_t,
-        fitted_on=fit.n_points,
-        fitted_data=fit.data,
-        candidates=tuple(candidate for _, candidate in ranked),
-        notes=_notes(table, sample, own, [w for w in warned if w.column not in include]),
-        cost=cost,
-    )
+        table.name, regime, len(sample.known), sample.n_images, judge.labelled.h_t, fit.n_points,
+        fit.data, tuple(candidate for _, candidate in ranked), notes, cost,
+    )  # fmt: skip
 
 
 def _rank(pair: tuple[bytes, Candidate]) -> tuple[float, ...]:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from clinfonce import __version__
-from clinfonce.cli import cluster, data, encoders, prepare, results, training
+from clinfonce.cli import begin, cluster, data, encoders, prepare, results, training
+from clinfonce.cli.overview import Overview
 from clinfonce.cli.streams import printable_output
 from clinfonce.errors import InputError, RunError
 from clinfonce.text import printable
@@ -58,16 +59,17 @@ def _end(status: int, why: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="clinfonce",
-        description="Find out which auxiliary information trains the best image encoder, and why.",
-    )
+    parser = Overview(prog="clinfonce")
     parser.add_argument("--version", action="version", version=f"clinfonce {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
+    begin.add_commands(commands)
     training.add_commands(commands)
     prepare.add_commands(commands)
     data.add_commands(commands)
     encoders.add_commands(commands)
     results.add_commands(commands)
     cluster.add_commands(commands)
+    parser.purposes = {c.dest: c.help or "" for c in commands._choices_actions}
     return parser

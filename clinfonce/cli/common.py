@@ -35,6 +35,29 @@ def add_command(
     return command
 
 
+def add_specification(command: argparse.ArgumentParser, help: str, **options: Any) -> None:
+    """Which specification a command takes, and what of it is set on the command line."""
+    command.add_argument("spec", metavar="SPEC", help=help, **options)
+    command.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", dest="settings",
+        help="in place of what SPEC says, such as trial.epochs=20; may be given again",
+    )  # fmt: skip
+
+
+def add_tracker(command: argparse.ArgumentParser, option: str, **options: Any) -> None:
+    """A tracker, and where it is."""
+    command.add_argument(
+        option, type=_tracker, metavar="TRACKER[=PLACE]", **options,
+        help="mlflow (an address or a folder; default sqlite:///mlflow.db), tensorboard (a folder; "
+        "runs) or wandb (offline, into a folder)",
+    )  # fmt: skip
+
+
+def _tracker(text: str) -> tuple[str, str | None]:
+    kind, _, place = text.partition("=")
+    return kind, place or None
+
+
 def open_store(place: str) -> "Results":
     """Open a result store; say on stderr what among its rows does not count."""
     from clinfonce import results

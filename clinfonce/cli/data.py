@@ -6,16 +6,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import DEFAULT_RESULTS, add_command, add_reading, print_rows, say
+from clinfonce.cli.common import (
+    DEFAULT_RESULTS,
+    add_command,
+    add_reading,
+    add_specification,
+    print_rows,
+    say,
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add clusterings, information and advise."""
     clusterings = add_command(
         commands, "clusterings", _clusterings,
-        "what the clusterings of a specification offer, before anything is trained", False,
+        "what the clusterings of a specification offer", False,
     )  # fmt: skip
-    clusterings.add_argument("spec", metavar="SPEC", help="YAML file of a sweep or a trial")
+    add_specification(clusterings, "YAML file of a sweep or a trial")
 
     information = add_command(
         commands, "information", _information, "what a table's columns say of its labels", False
@@ -36,7 +43,9 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     add_reading(information)
 
-    advise = add_command(commands, "advise", _advise, "rank clusterings before anything is trained")
+    advise = add_command(
+        commands, "advise", _advise, "rank clusterings by what a few labels say of them"
+    )
     advise.add_argument("data", metavar="DATA", help="data set, or a folder that prepare made")
     advise.add_argument("--root", metavar="DIR", help="folder that holds the data set")
     advise.add_argument(
@@ -63,7 +72,7 @@ def add_commands(commands: Any) -> None:
 def _clusterings(arguments: argparse.Namespace) -> int:
     from clinfonce.trial.preview import preview
 
-    found = preview(arguments.spec)
+    found = preview(arguments.spec, arguments.settings)
     if arguments.json:
         print(json.dumps([one.to_json() for one in found], indent=1))
         return 0

@@ -65,10 +65,13 @@ class SweepDisplay:
         self._total = total
         self._bar.update(self._task, description="sweep", total=total)
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """A running trial has a new validation accuracy, of kNN."""
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
+        """A running trial has a new validation accuracy, of kNN; None where there are no labels."""
         self._pace.epoch(trial_id, epoch / epochs)
-        text = f"{one_line(name)}: epoch {epoch}/{epochs}, kNN {accuracy:.1%}"
+        text = f"{one_line(name)}: epoch {epoch}/{epochs}"
+        text += "" if accuracy is None else f", kNN {accuracy:.1%}"
         self._bar.update(self._task, note=f"{self._note()} · {text}")
         self._running.pop(trial_id, None)
         self._running[trial_id] = text
@@ -81,7 +84,7 @@ class SweepDisplay:
         self._done += 1
         if not earlier:
             self._pace.end(row["trial_id"])
-        value = row[self._metric] if row["status"] == "complete" else None
+        value = row.get(self._metric) if row["status"] == "complete" else None
         if value is not None and (self._best is None or value > self._best[0]):
             self._best = value, one_line(str(row["name"]))
         self._bar.update(self._task, completed=self._done, note=self._note())
@@ -102,7 +105,7 @@ class SweepDisplay:
             case "stopped":
                 return f"{name} stopped at epoch {row['epochs_run']}, kNN {row['val_knn']:.1%}"
             case _:
-                value = row[self._metric]
+                value = row.get(self._metric)
                 return f"{name} ended" if value is None else f"{name} reached {self._value(value)}"
 
     def _note(self) -> str:
@@ -139,6 +142,10 @@ class PackingDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away: what follows is written below it."""
         self._bar.stop()
 
     def progress(self, done: int, total: int) -> None:

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from clinfonce.cli.common import add_command
+from clinfonce.cli.common import add_command, add_specification
 
 
 def add_commands(commands: Any) -> None:
@@ -12,7 +12,7 @@ def add_commands(commands: Any) -> None:
     views = add_command(
         commands, "views", _views, "write a picture of what augmentation does", False
     )
-    views.add_argument("spec", metavar="SPEC", nargs="?", help="YAML file of a sweep or a trial")
+    add_specification(views, "YAML file of a sweep or a trial", nargs="?")
     views.add_argument("--policy", metavar="NAME", help="augmentation; default: the SPEC's")
     views.add_argument("--data", metavar="NAME", help="data set; default: the SPEC's")
     views.add_argument("--out", metavar="FILE", default="views.png", help="default views.png")
@@ -34,7 +34,9 @@ def add_commands(commands: Any) -> None:
 def _views(arguments: argparse.Namespace) -> int:
     from clinfonce.trial.views import views
 
-    path = views(arguments.spec, arguments.policy, arguments.data, arguments.out)
+    path = views(
+        arguments.spec, arguments.policy, arguments.data, arguments.out, arguments.settings
+    )
     print(json.dumps(str(path)) if arguments.json else path)
     return 0
 

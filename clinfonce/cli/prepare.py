@@ -22,19 +22,55 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     prepare.add_argument("--out", metavar="DIR", required=True, help="path, s3://… or gs://…")
     prepare.add_argument("--root", metavar="DIR", help="folder or archive (.tar, .zip) of images")
-    prepare.add_argument("--table", metavar="FILE", help="one row an image: .csv, .tsv, .parquet")
-    prepare.add_argument(
-        "--embeddings", metavar="COLUMN|FILE",
-        help="list column of a Parquet table, or .npy or .safetensors in the table's order",
-    )  # fmt: skip
-    _add_columns(prepare)
-    _add_images(prepare)
-    prepare.add_argument("--skip-bad", action="store_true", help="leave out and count bad rows")
-    add_reading(prepare)
+    add_preparing(prepare)
     prepare.add_argument(
         "--certainty", type=int, metavar="N",
         help="of cub: attributes less sure are missing (2 guessing, 3 probably, 4 definitely)",
     )  # fmt: skip
+
+
+def add_preparing(command: argparse.ArgumentParser) -> None:
+    """Options of how a data set is made."""
+    command.add_argument("--table", metavar="FILE", help="one row an image: .csv, .tsv, .parquet")
+    command.add_argument(
+        "--embeddings", metavar="COLUMN|FILE",
+        help="list column of a Parquet table, or .npy or .safetensors in the table's order",
+    )  # fmt: skip
+    _add_columns(command)
+    _add_images(command)
+    command.add_argument("--skip-bad", action="store_true", help="leave out and count bad rows")
+    add_reading(command)
+
+
+def preparing(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The same as arguments of `clinfonce.data.prepare`."""
+    return {
+        "table": arguments.table,
+        "embeddings": arguments.embeddings,
+        "image_size": arguments.size,
+        "encoding": arguments.encoding,
+        "delimiter": arguments.delimiter,
+        "columns": _pairs(filter(None, arguments.columns.split(",")), "--columns", "NEW=OLD"),
+        "types": _pairs(arguments.type, "--type", "COLUMN=KIND"),
+        "missing": arguments.missing,
+        "targets": arguments.target,
+        "splits": _pairs(arguments.split, "--split", "WORD=SPLIT"),
+        "group": arguments.group,
+        "background": arguments.background,
+        "depth": arguments.depth,
+        "channels": arguments.channels,
+        "storage": arguments.storage,
+        "skip_bad": arguments.skip_bad,
+    }
+
+
+def shown_while_preparing(display: Any, *, quiet: bool) -> dict[str, Any]:
+    """Who is told what while a data set is made."""
+    return {
+        "progress": display.progress,
+        "announce": None if quiet else _print_columns,
+        "say": None if quiet else _print_note,
+    }
 
 
 def _add_columns(prepare: argparse.ArgumentParser) -> None:
@@ -92,26 +128,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
             arguments.data,
             arguments.out,
             root=arguments.root,
-            table=arguments.table,
-            embeddings=arguments.embeddings,
-            image_size=arguments.size,
-            encoding=arguments.encoding,
-            delimiter=arguments.delimiter,
-            columns=_pairs(filter(None, arguments.columns.split(",")), "--columns", "NEW=OLD"),
-            types=_pairs(arguments.type, "--type", "COLUMN=KIND"),
-            missing=arguments.missing,
-            targets=arguments.target,
-            splits=_pairs(arguments.split, "--split", "WORD=SPLIT"),
-            group=arguments.group,
-            background=arguments.background,
-            depth=arguments.depth,
-            channels=arguments.channels,
-            storage=arguments.storage,
-            skip_bad=arguments.skip_bad,
             certainty=arguments.certainty,
-            progress=display.progress,
-            announce=None if arguments.json else _print_columns,
-            say=None if arguments.json else _print_note,
+            **preparing(arguments),
+            **shown_while_preparing(display, quiet=arguments.json),
         )
     if arguments.json:
         found = [asdict(caution) for caution in cautions(made.table)]

@@ -1,4 +1,4 @@
-"""Commands on the result tables: query, relate, report."""
+"""Commands on the result tables: query, best, track, relate, report."""
 
 import argparse
 import json
@@ -6,13 +6,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clinfonce.cli.common import METRIC, add_command, open_store, print_rows, say
+from clinfonce.cli.common import (
+    METRIC,
+    add_command,
+    add_tracker,
+    open_store,
+    print_rows,
+    say,
+)
 from clinfonce.cli.streams import end_at_once, utf8_output
 from clinfonce.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
-    """Add query, relate and report."""
+    """Add query, best, track, relate and report."""
     query = add_command(commands, "query", _query, "ask the result tables in SQL")
     query.add_argument("sql", metavar="SQL", help="a SELECT over trials, epochs, clusterings")
     query.add_argument(
@@ -20,15 +27,28 @@ def add_commands(commands: Any) -> None:
     )
     query.add_argument("--out", metavar="FILE", help="write there instead of to the terminal")
 
+    best = add_command(
+        commands, "best", _best, "print the best clustering as a specification to copy"
+    )
     relate = add_command(commands, "relate", _relate, "relate accuracy to the clusterings' bits")
     report = add_command(commands, "report", _report, "write the result page, one HTML file")
     report.add_argument("--out", metavar="FILE", help="default: report.html in the result store")
+    report.add_argument(
+        "--images", action="store_true",
+        help="also a map of test images and their nearest neighbours, by the best encoder",
+    )  # fmt: skip
     report.add_argument("--figures", metavar="DIR", help="also write the figures as SVG and PDF")
-    for command in (relate, report):
+    track = add_command(
+        commands, "track", _track, "write trials to MLflow, TensorBoard or Weights & Biases"
+    )
+    add_tracker(track, "--to", required=True)
+    track.add_argument("--sweep", help="only this sweep")
+    for command in (best, relate, report):
         command.add_argument("--sweep", help="only this sweep")
         command.add_argument(
-            "--metric", default=METRIC, help=f"accuracy, a column of trials (default {METRIC})"
-        )
+            "--metric", default=METRIC,
+            help=f"measure, of another target TARGET:MEASURE (default {METRIC})",
+        )  # fmt: skip
 
 
 def _query(arguments: argparse.Namespace) -> int:
@@ -57,6 +77,32 @@ def _query(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _best(arguments: argparse.Namespace) -> int:
+    from clinfonce.results.analysis.best import best_of
+
+    found = best_of(open_store(arguments.results), sweep=arguments.sweep, metric=arguments.metric)
+    print(json.dumps(found.to_json(), indent=1) + "\n" if arguments.json else found.yaml, end="")
+    return 0
+
+
+def _track(arguments: argparse.Namespace) -> int:
+    from clinfonce.results.track import open_tracker, runs_of
+
+    store = open_store(arguments.results)
+    tracker = open_tracker(*arguments.to)
+    try:
+        written = [tracker.trial(run) for run in runs_of(store, sweep=arguments.sweep)]
+    finally:
+        tracker.close()
+    n, there = sum(written), len(written) - sum(written)
+    if arguments.json:
+        print(json.dumps({"written": n, "there_already": there, "look": tracker.where}))
+        return 0
+    say(f"{n} trials written" + (f", {there} were there already" if there else ""))
+    print(f"Look at them:  {tracker.where}")
+    return 0
+
+
 def _relate(arguments: argparse.Namespace) -> int:
     from clinfonce import results
 
@@ -80,6 +126,7 @@ def _relate(arguments: argparse.Namespace) -> int:
                 for each in relation.against_frozen
             ],
         )  # fmt: skip
+    _say_targets(relation.targets)
     if relation.correlations:
         say(f"\nRank correlation with accuracy over {relation.correlations[0].n} clusterings:")
         print_rows(
@@ -106,6 +153,31 @@ def _relate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _say_targets(targets: Any) -> None:
+    """All targets side by side, where there is more than one or images are grouped."""
+    if not targets.are_several:
+        return
+    say("\nTargets, by the linear probe with all labels on the test split:")
+    print_rows(
+        ["clustering", "objective", *targets.metrics],
+        [
+            [*name, *("" if c is None else _percent(c.value, c.spread) for c in cells)]
+            for name, cells in zip(targets.names, targets.cells, strict=True)
+        ],
+    )
+    for best in targets.best:
+        say(f"- {best.line}")
+    if targets.losing:
+        say("\nWorst groups under the best clustering of each target:")
+        print_rows(
+            ["target", "by", "group", "images", "measure", "value", "of all", "instances"],
+            [
+                [g.target, g.column, g.group, g.images, g.measure, g.value, g.whole, g.instances]
+                for g in targets.losing
+            ],
+        )
+
+
 def _relation_row(row: Any) -> list[Any]:
     known = [row.name, row.objective, row.n_clusters, row.i_zt, row.i_zt_chance, row.h_z_given_t]
     return [*known, row.n_trials, _percent(row.accuracy, row.spread)]
@@ -130,7 +202,12 @@ def _report(arguments: argparse.Namespace) -> int:
         else (store.store.folder.local or Path()) / "report.html"
     )
     choice = {"metric": arguments.metric, "sweep": arguments.sweep}
-    written = [results.report(store, out, **choice)]
+    gallery = None
+    if arguments.images:
+        from clinfonce.trial.gallery import gallery_of
+
+        gallery = gallery_of(store, sweep=arguments.sweep)
+    written = [results.report(store, out, gallery=gallery, **choice)]
     if arguments.figures:
         written += results.figure_files(store, arguments.figures, **choice)
     for path in written:

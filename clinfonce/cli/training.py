@@ -7,7 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinfonce.cli.common import DEFAULT_RESULTS, add_command, open_store, say, show_progress
+from clinfonce.cli.common import (
+    DEFAULT_RESULTS,
+    add_command,
+    add_specification,
+    add_tracker,
+    open_store,
+    say,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from clinfonce.config import SweepSpec
@@ -16,20 +24,21 @@ if TYPE_CHECKING:
 def add_commands(commands: Any) -> None:
     """Add sweep and pretrain."""
     sweep = add_command(commands, "sweep", _sweep, "run a sweep, or go on with one")
-    sweep.add_argument("spec", metavar="SPEC", help="YAML file, such as sweeps/digits.yaml")
+    add_specification(sweep, "YAML file, or the name of one that comes with clinfonce: digits")
     sweep.add_argument("--fresh", action="store_true", help="forget this sweep's earlier rows")
+    add_tracker(sweep, "--track")
     where = sweep.add_mutually_exclusive_group()
     where.add_argument("--cluster", metavar="FILE", help="run it there, such as on cluster.yaml")
     where.add_argument("--address", metavar="HOST:PORT", help="of a Ray cluster with this machine")
 
     pretrain = add_command(commands, "pretrain", _pretrain, "run one trial, without a search")
-    pretrain.add_argument("spec", metavar="SPEC", help="YAML file with name, data and trial")
+    add_specification(pretrain, "YAML file with name, data and trial")
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
     from clinfonce.config import read_sweep
 
-    sweep = read_sweep(arguments.spec)
+    sweep = read_sweep(arguments.spec, arguments.settings)
     print(f"clinfonce: sweep {sweep.name} into {arguments.results}", file=sys.stderr, flush=True)
     if arguments.cluster:
         return _run_sweep_there(arguments, sweep)
@@ -43,9 +52,10 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _run_sweep_there(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
+    from clinfonce.config import specification_text
     from clinfonce.scaling.cluster.launcher import run_sweep_there
 
-    text = Path(arguments.spec).read_text(encoding="utf-8")
+    text = specification_text(arguments.spec, arguments.settings)
     place, home = Path(arguments.cluster), arguments.results
     try:
         status = run_sweep_there(place, sweep, text, home, show_progress, fresh=arguments.fresh)
@@ -60,17 +70,25 @@ def _run_sweep_there(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
 
 def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
     from clinfonce.cli.display import SweepDisplay
+    from clinfonce.results.track import Live
     from clinfonce.scaling.connection.session import terminal_apart
     from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 
-    home = arguments.results
+    home, tracker = arguments.results, _tracker_of(arguments)
     table, store, reader = prepare_sweep(sweep, home, fresh=getattr(arguments, "fresh", False))
     here = store.folder.local
     log = (here or Path.cwd()) / "logs" / f"{sweep.name}.log"
     if here is None:
         print(f"clinfonce: the log is in {log}", file=sys.stderr, flush=True)
     with terminal_apart(log) as terminal, SweepDisplay(terminal, sweep.metric) as display:
-        rows = run_sweep(sweep, table, store, home, display, reader)
+        if tracker is None:
+            rows = run_sweep(sweep, table, store, home, display, reader)
+        else:
+            live = Live(display, tracker, store, sweep.name)
+            try:
+                rows = run_sweep(sweep, table, store, home, live, reader)
+            finally:
+                live.close()
         store.check_there()
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:
@@ -78,10 +96,18 @@ def _run_sweep(arguments: argparse.Namespace, sweep: "SweepSpec") -> int:
     return _summarize(arguments, sweep.name, sweep.metric)
 
 
+def _tracker_of(arguments: argparse.Namespace) -> Any:
+    """Where the sweep is tracked; None where it is not."""
+    from clinfonce.results.track import open_tracker
+
+    given = getattr(arguments, "track", None)
+    return None if given is None else open_tracker(*given)
+
+
 def _pretrain(arguments: argparse.Namespace) -> int:
     from clinfonce.config import SweepSpec, read_experiment
 
-    experiment = read_experiment(arguments.spec)
+    experiment = read_experiment(arguments.spec, arguments.settings)
     print(
         f"clinfonce: trial {experiment.name} into {arguments.results}", file=sys.stderr, flush=True
     )

@@ -78,6 +78,8 @@ def combine(codes: IntArray, values: IntArray) -> IntArray:
 def _describe(chosen: Sequence[str], top_k: int | None) -> str:
     if top_k is not None:
         return f"top-{top_k} attributes"
+    if len(chosen) == 1:  # as the same clusters are called where they come from a column
+        return chosen[0]
     if len(chosen) > _NAMES_SHOWN:
         return f"{len(chosen)} attributes({', '.join(chosen[:_NAMES_SHOWN])}, …)"
     return f"attributes({', '.join(chosen)})"

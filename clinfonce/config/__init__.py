@@ -20,10 +20,12 @@ from clinfonce.config.encoder import (
 from clinfonce.config.objective import ObjectiveSpec
 from clinfonce.config.ray_cluster import Fleet, NodeType, read_fleet
 from clinfonce.config.reading import (
+    check_specification,
     read_experiment,
     read_ray_cluster,
     read_sweep,
     read_sweep_or_experiment,
+    specification_text,
 )
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.space import (
@@ -81,6 +83,7 @@ __all__ = [
     "TrialSpec",
     "canonical",
     "change_trial",
+    "check_specification",
     "grid",
     "name_of",
     "points_to_try",
@@ -89,6 +92,7 @@ __all__ = [
     "read_ray_cluster",
     "read_sweep",
     "read_sweep_or_experiment",
+    "specification_text",
     "trial_id",
     "walk",
 ]

@@ -93,20 +93,45 @@ def read_values(path: Path, *, as_ray: bool = False) -> tuple[dict[str, Any], di
     Raises:
         InputError: it cannot be read, is too large or no mapping; it names file and line.
     """
-    text = _read_text(path)
+    return parse_values(_read_text(path), str(path), as_ray=as_ray)
+
+
+def parse_values(
+    text: str, where: str, *, as_ray: bool = False
+) -> tuple[dict[str, Any], dict[Place, int]]:
+    """The same of a text; `where` it stands is for messages."""
+    values, lines = _parse(text, where, _BoundedLoader if as_ray else _Loader)
+    if not isinstance(values, dict):
+        got = "nothing" if values is None else _short(repr(values))
+        raise InputError(f"{where}:1: a specification is a mapping, got {got}")
+    return values, lines
+
+
+def read_value(text: str, where: str) -> Any:
+    """A single value, as a specification has it.
+
+    Args:
+        text: YAML.
+        where: it stands, for messages.
+
+    Raises:
+        InputError: it is not YAML, or not what a specification takes.
+    """
+    if len(text.encode()) > _LARGEST:
+        raise InputError(f"{where}: larger than {_LARGEST // 1024} KiB, the most that is read")
+    return _parse(text, where, _Loader)[0]
+
+
+def _parse(text: str, where: str, kind: type[_BoundedLoader]) -> tuple[Any, dict[Place, int]]:
     try:
-        loader = (_BoundedLoader if as_ray else _Loader)(text)
+        loader = kind(text)
         node = loader.get_single_node()
         if node is not None:
             _measure(node, {})
         lines = dict(_lines(node))
-        values = None if node is None else loader.construct_document(node)
+        return (None if node is None else loader.construct_document(node)), lines
     except yaml.YAMLError as error:
-        raise InputError(f"{path}:{_line(error, text)}: {_problem(error)}") from None
-    if not isinstance(values, dict):
-        got = "nothing" if values is None else _short(repr(values))
-        raise InputError(f"{path}:1: a specification is a mapping, got {got}")
-    return values, lines
+        raise InputError(f"{where}:{_line(error, text)}: {_problem(error)}") from None
 
 
 def _read_text(path: Path) -> str:

@@ -1,44 +1,81 @@
 """Reading specifications from YAML, with errors that name file, line and field."""
 
 import difflib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from clinfonce.config.base import PlacedError
 from clinfonce.config.cluster_file import RayClusterSpec
-from clinfonce.config.document import Place, read_values
+from clinfonce.config.document import Place, parse_values, read_values
+from clinfonce.config.settings import with_settings
+from clinfonce.config.shipped import find_specification
 from clinfonce.config.specification import TrialSpec
 from clinfonce.config.sweep import ExperimentSpec, SweepSpec
 from clinfonce.errors import InputError
 
-
-def read_sweep(path: str | Path) -> SweepSpec:
-    """Read the specification of a sweep; `InputError` names file, line and field."""
-    return _read(Path(path), SweepSpec)
+Source: TypeAlias = str | Path
+Settings: TypeAlias = Sequence[str]
 
 
-def read_experiment(path: str | Path) -> ExperimentSpec:
-    """Read the specification of one trial; `InputError` names file, line and field."""
-    return _read(Path(path), ExperimentSpec)
+def read_sweep(source: Source, settings: Settings = ()) -> SweepSpec:
+    """Read the specification of a sweep.
+
+    Args:
+        source: a file, or the name of one that comes with the package.
+        settings: FIELD=VALUE, in place of what the file says.
+
+    Raises:
+        InputError: it names file, line and field, or the setting.
+    """
+    return _read(source, SweepSpec, settings)
 
 
-def read_sweep_or_experiment(path: str | Path) -> SweepSpec | ExperimentSpec:
+def read_experiment(source: Source, settings: Settings = ()) -> ExperimentSpec:
+    """Read the specification of one trial, as `read_sweep` does."""
+    return _read(source, ExperimentSpec, settings)
+
+
+def read_sweep_or_experiment(source: Source, settings: Settings = ()) -> SweepSpec | ExperimentSpec:
     """Read the specification of a sweep or of one trial; of two complaints, the sweep's is given.
 
     Raises:
-        InputError: it names file, line and field.
+        InputError: it names file, line and field, or the setting.
     """
     try:
-        return read_sweep(path)
+        return read_sweep(source, settings)
     except InputError as error:
         try:
-            return read_experiment(path)
+            return read_experiment(source, settings)
         except InputError:
             raise error from None
+
+
+def check_specification(text: str, spec: type[BaseModel], where: str = "specification") -> None:
+    """Read a specification that is a text.
+
+    Raises:
+        InputError: it is none; it names line and field.
+    """
+    _validated(Path(where), spec, *parse_values(text, where))
+
+
+def specification_text(source: Source, settings: Settings = ()) -> str:
+    """A specification as it is sent to another machine: its file's text, or that with settings.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    path = find_specification(source)
+    if not settings:
+        return path.read_text(encoding="utf-8")
+    values, _ = with_settings(read_values(path)[0], settings)
+    return json.dumps(values, ensure_ascii=False)  # which is YAML too
 
 
 def read_ray_cluster(path: str | Path) -> tuple[RayClusterSpec, dict[str, Any]]:
@@ -54,12 +91,19 @@ def read_ray_cluster(path: str | Path) -> tuple[RayClusterSpec, dict[str, Any]]:
 S = TypeVar("S", bound=BaseModel)
 
 
-def _read(path: Path, spec: type[S]) -> S:
-    return _validated(path, spec, *read_values(path))
+def _read(source: Source, spec: type[S], settings: Settings) -> S:
+    path = find_specification(source)
+    values, lines = read_values(path)
+    values, places = with_settings(values, settings)
+    return _validated(path, spec, values, lines, places)
 
 
 def _validated(
-    path: Path, spec: type[S], values: Mapping[str, Any], lines: Mapping[Place, int]
+    path: Path,
+    spec: type[S],
+    values: Mapping[str, Any],
+    lines: Mapping[Place, int],
+    settings: Mapping[Place, str] = MappingProxyType({}),
 ) -> S:
     try:
         return spec.model_validate(values)
@@ -67,7 +111,15 @@ def _validated(
         findings = [_explain(finding, spec) for finding in error.errors()]
     place, problem = min(findings, key=lambda finding: _line_of(lines, finding[0]))
     field = ".".join(str(part) for part in place) or "specification"
-    raise InputError(f"{path}:{_line_of(lines, place)}: {field}: {problem}")
+    raise InputError(f"{_where(path, place, lines, settings)}: {field}: {problem}")
+
+
+def _where(
+    path: Path, place: Place, lines: Mapping[Place, int], settings: Mapping[Place, str]
+) -> str:
+    """The setting that a place was set by, else its file and line."""
+    given = [setting for at, setting in settings.items() if at == place[: len(at)]]
+    return given[-1] if given else f"{path}:{_line_of(lines, place)}"
 
 
 def _line_of(lines: Mapping[Place, int], place: Sequence[str | int]) -> int:

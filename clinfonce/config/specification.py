@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from clinfonce.config.augmentation import Augmentation
-from clinfonce.config.base import MOST_NUMBERS, Amount, Count, Few, Seed, Several, Spec
+from clinfonce.config.base import MOST_NUMBERS, Amount, Count, Few, Names, Seed, Several, Spec
 from clinfonce.config.clustering import ClusteringSpec
 from clinfonce.config.encoder import (
     EMBEDDINGS,
@@ -36,6 +36,14 @@ class EvaluationSpec(Spec):
     every: Count = 5  # epochs between two validation kNN accuracies
     neighbors: Few = 20
     draws: Few = 20  # few-label draws that are averaged
+    # Columns by whose values the test images are grouped: the worst group, and the mean over them.
+    groups: Names = ()
+    # Columns that no clustering may be made of: what of them can be read from the features is
+    # measured, `held_out`.
+    held_out: Names = ()
+    # Whether features are measured without labels; absent: where there is no target.
+    label_free: bool | None = None
+    balanced: bool = False  # every class weighs the same in the probes with all labels
 
 
 class TrialSpec(Spec):
@@ -155,6 +163,7 @@ _LATER: dict[str, frozenset[str]] = {
     ),
     "clustering": frozenset({"parts"}),
     "optimizer": frozenset({"head_learning_rate"}),
+    "evaluation": frozenset({"groups", "balanced", "held_out", "label_free"}),
 }
 
 

@@ -8,6 +8,7 @@
 from clinfonce.data.hierarchy import root_paths
 from clinfonce.data.prepared.embeddings import prepare_embeddings
 from clinfonce.data.prepared.folder import prepare_folder
+from clinfonce.data.prepared.packed import is_packed
 from clinfonce.data.prepared.result import Prepared
 from clinfonce.data.registry import DATASETS, load, prepare
 from clinfonce.data.split import stratified_split
@@ -34,6 +35,7 @@ __all__ = [
     "Prepared",
     "Target",
     "attributes",
+    "is_packed",
     "load",
     "prepare",
     "prepare_embeddings",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -197,6 +197,25 @@ class ImageTable:
             _add_array(digest, target.values)
             _add_array(digest, target.known)
         return digest.hexdigest()[:16]
+
+    def with_more_columns_than(self, fingerprint: str, columns: Sequence[str]) -> "ImageTable":
+        """This table under an earlier fingerprint, if all that it has gained since is columns.
+
+        Args:
+            fingerprint: of the earlier table.
+            columns: that it had, in order.
+
+        Returns:
+            This table; with the earlier fingerprint where without its new columns it has that.
+        """
+        if fingerprint == self.fingerprint or not set(columns) < set(self.columns):
+            return self
+        before = replace(self, columns={name: self.columns[name] for name in columns})
+        if before.fingerprint != fingerprint:
+            return self
+        found = replace(self)
+        found.__dict__["fingerprint"] = fingerprint
+        return found
 
     def column(self, name: str) -> Column:
         """The column of that name; InputError names the known ones."""

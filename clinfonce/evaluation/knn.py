@@ -9,7 +9,7 @@ from torch import Tensor
 from clinfonce.errors import InputError
 from clinfonce.evaluation.accuracy import check_features, check_labels, ranks, top
 
-_CHUNK_VALUES = 2**22  # similarities that are held at a time
+CHUNK_VALUES = 2**22  # similarities that are held at a time
 
 
 def knn_predict(
@@ -44,7 +44,7 @@ def knn_predict(
     _check_vote(k, temperature)
     targets = F.normalize(train_x.float(), dim=1)
     queries = F.normalize(x.float(), dim=1)
-    chunk = max(1, _CHUNK_VALUES // len(targets))
+    chunk = max(1, CHUNK_VALUES // len(targets))
     parts = (queries[i : i + chunk] @ targets.T for i in range(0, len(queries), chunk))
     return torch.cat([votes(part, train_y, k, temperature, n_classes) for part in parts])
 
@@ -53,13 +53,25 @@ def votes(
     similarities: Tensor, train_y: Tensor, k: int, temperature: float, n_classes: int
 ) -> Tensor:
     """Return the votes (n, n_classes) at given cosine similarities (n, m)."""
-    k = min(k, similarities.shape[1])
-    nearest, index = similarities.topk(k, dim=1)
+    nearest, index = similarities.topk(min(k, similarities.shape[1]), dim=1)
+    return votes_of(nearest, train_y[index], temperature, n_classes)
+
+
+def votes_of(nearest: Tensor, labels: Tensor, temperature: float, n_classes: int) -> Tensor:
+    """Return the votes (n, n_classes) of neighbours.
+
+    Args:
+        nearest: float (n, k), their cosine similarities.
+        labels: int64 (n, k), theirs.
+        temperature: of the votes.
+        n_classes: how many classes there are.
+    """
     # Less the largest possible similarity: half a thousand over a small temperature is infinite.
     weights = ((nearest - 1) / temperature).exp_()
-    counted = similarities.new_zeros(len(similarities), n_classes)
-    for place in range(k):  # one class a row at a time, so that sums have one order on a GPU too
-        column = train_y[index[:, place]][:, None]
+    counted = nearest.new_zeros(len(nearest), n_classes)
+    # One class a row at a time, so that sums have one order on a GPU too.
+    for place in range(nearest.shape[1]):
+        column = labels[:, place, None]
         counted.scatter_(1, column, counted.gather(1, column) + weights[:, place, None])
     return counted
 

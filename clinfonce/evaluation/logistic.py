@@ -5,7 +5,8 @@ For problem p with features x (n, d) and labels y the minimised function is
     f(W, b) = -1/n · Σ_i log softmax(W'x_i + b)[y_i] + strength/2 · ‖W‖²,
 
 with the intercept b free; scikit-learn's C is 1 / (n · strength). Strengths are solved from the
-strongest to the weakest, each from the solution before it.
+strongest to the weakest, each from the solution before it. Points may be weighted, so that the mean
+of the loss is a weighted one.
 
 The method is preconditioned non-linear conjugate gradients (Polak–Ribière+) with a Newton line
 search. In the features' principal axes the Hessian's block of class c is nearly
@@ -46,19 +47,48 @@ class Solution:
     intercepts: Tensor
 
 
+@dataclass(frozen=True)
+class Points:
+    """Points of p problems, with their principal axes, to be found once for several labellings.
+
+    Attributes:
+        mean: (p, 1, d).
+        centred: (p, n, d), the points less their mean; in the axes where they are fewer than d.
+        axes: (p, d, r).
+        variances: (p, r), along those.
+        spans: whether there are fewer points than dimensions.
+    """
+
+    mean: Tensor
+    centred: Tensor
+    axes: Tensor
+    variances: Tensor
+    spans: bool
+
+    @classmethod
+    def of(cls, x: Tensor) -> "Points":
+        """Of points float (p, n, d), best standardised."""
+        mean = x.mean(1, keepdim=True)
+        centred = x - mean if float(mean.abs().max()) > _CENTRED else x
+        spans = x.shape[1] < x.shape[2]
+        axes, variances = _span(centred) if spans else _principal_axes(centred)
+        return cls(mean, centred @ axes if spans else centred, axes, variances, spans)
+
+
 def solve(
-    x: Tensor,
+    x: Tensor | Points,
     y: Tensor,
     *,
     n_classes: int,
     strengths: tuple[float, ...],
     tolerance: float = 5e-3,
     max_steps: int = 200,
+    weights: Tensor | None = None,
 ) -> Iterator[Solution]:
     """Yield the solutions of all problems for each strength, strongest first.
 
     Args:
-        x: float (p, n, d), best standardised.
+        x: float (p, n, d), best standardised, or what `Points` made of it.
         y: int64 (p, n), classes 0..n_classes-1.
         n_classes: how many classes there are.
         strengths: positive.
@@ -66,20 +96,16 @@ def solve(
             this share of the mean loss where that is below 1; by an estimate, half the squared
             gradient in the metric of the preconditioner.
         max_steps: at most this many steps for each strength.
+        weights: (p, n) of the points, 1 in the mean; None: 1 each.
     """
-    mean = x.mean(1, keepdim=True)
-    centred = x - mean if float(mean.abs().max()) > _CENTRED else x
-    spans = x.shape[1] < x.shape[2]  # fewer points than dimensions
-    axes, variances = _span(centred) if spans else _principal_axes(centred)
-    if spans:
-        descent = _Descent(centred @ axes, None, variances, y, n_classes)
-    else:
-        descent = _Descent(centred, axes, variances, y, n_classes)
+    points = x if isinstance(x, Points) else Points.of(x)
+    axes = None if points.spans else points.axes
+    descent = _Descent(points.centred, axes, points.variances, y, n_classes, weights)
     for strength in sorted(strengths, reverse=True):
         found = descent.minimize(strength, tolerance, max_steps)
-        weights = found[:, :, :-1].mT
-        weights = axes @ weights if spans else weights
-        yield Solution(strength, weights, found[:, :, -1] - (mean @ weights)[:, 0])
+        slopes = found[:, :, :-1].mT
+        slopes = points.axes @ slopes if points.spans else slopes
+        yield Solution(strength, slopes, found[:, :, -1] - (points.mean @ slopes)[:, 0])
 
 
 def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,15 +141,23 @@ class _Descent:
         variances: (p, r), along those.
         y: int64 (p, n).
         n_classes: C.
+        of_points: (p, n), their weights; None: 1 each.
     """
 
     def __init__(
-        self, x: Tensor, axes: Tensor | None, variances: Tensor, y: Tensor, n_classes: int
+        self,
+        x: Tensor,
+        axes: Tensor | None,
+        variances: Tensor,
+        y: Tensor,
+        n_classes: int,
+        of_points: Tensor | None = None,
     ) -> None:
         p, n, r = x.shape
         self.x, self.axes = x, axes
         self.variances = variances[:, None]  # (p, 1, r)
         self.labels = y[:, None]  # (p, 1, n)
+        self.of_points = None if of_points is None else of_points[:, None]  # (p, 1, n)
         self.weights = x.new_zeros(p, n_classes, r + 1)
         self.logits = x.new_zeros(p, n_classes, n)
         self.probabilities = self.logits.softmax(1)
@@ -163,7 +197,7 @@ class _Descent:
     def _curvature(self) -> Tensor:
         """Of the mean loss in the logits of each class, nearly (p, C, 1); exact for even odds."""
         p = self.probabilities
-        spread = (p * (1 - p)).mean(2, keepdim=True)
+        spread = self._weighted(p * (1 - p)).mean(2, keepdim=True)
         share = 1 - 1 / max(2, p.shape[1])
         return (spread / share).clamp_(min=_SMALLEST_CURVATURE)
 
@@ -178,12 +212,16 @@ class _Descent:
     def _loss(self) -> Tensor:
         """The mean cross-entropy (p, 1, 1)."""
         right = self.probabilities.gather(1, self.labels)
-        return -right.clamp_(min=_TINY).log_().mean(2, keepdim=True)
+        return -self._weighted(right.clamp_(min=_TINY).log_()).mean(2, keepdim=True)
+
+    def _weighted(self, values: Tensor) -> Tensor:
+        """Values (p, …, n), each by the weight of its point."""
+        return values if self.of_points is None else values * self.of_points
 
     def _slopes(self) -> Tensor:
         """The gradient (p, C, r + 1) of the mean loss, without the penalty."""
         one = self.probabilities.new_ones(()).expand(self.labels.shape)
-        error = self.probabilities.scatter_add(1, self.labels, -one)
+        error = self._weighted(self.probabilities.scatter_add(1, self.labels, -one))
         return torch.cat((error @ self.x, error.sum(2, keepdim=True)), 2) / self.x.shape[1]
 
     def _step(self, direction: Tensor, gradient: Tensor, penalty: Tensor) -> None:
@@ -191,7 +229,7 @@ class _Descent:
         change = torch.baddbmm(direction[:, :, -1:], direction[:, :, :-1], self.x.mT)
         slope = slope_at_start = _dot(direction, gradient)
         bend = _dot(penalty * direction, direction)  # of the penalty, the same everywhere
-        expected = _Expected.of(self.probabilities, change)
+        expected = _Expected.of(self.probabilities, change, self.of_points)
         fixed = slope_at_start - expected.mean
         length = low = torch.zeros_like(slope)
         high = torch.full_like(slope, torch.inf)
@@ -204,7 +242,7 @@ class _Descent:
             length = torch.where(flat, length, torch.where(inside, following, middle))
             logits = torch.addcmul(self.logits, length, change)
             probabilities = logits.softmax(1)
-            expected = _Expected.of(probabilities, change)
+            expected = _Expected.of(probabilities, change, self.of_points)
             slope = fixed + length * bend + expected.mean
             low, high = torch.where(slope < 0, length, low), torch.where(slope < 0, high, length)
             if (slope.abs() <= _FLAT * slope_at_start.abs()).all():
@@ -223,19 +261,23 @@ class _Expected:
 
     weighted: Tensor  # (p, c, n)
     of_points: Tensor  # (p, n)
+    weights: Tensor | None  # (p, 1, n), of the points
 
     @classmethod
-    def of(cls, probabilities: Tensor, change: Tensor) -> "_Expected":
+    def of(cls, probabilities: Tensor, change: Tensor, weights: Tensor | None) -> "_Expected":
         weighted = probabilities * change
-        return cls(weighted, weighted.sum(1))
+        return cls(weighted, weighted.sum(1), weights)
 
     @property
     def mean(self) -> Tensor:
-        return self.of_points.mean(1)[:, None, None]
+        of_points = self.of_points if self.weights is None else self.of_points * self.weights[:, 0]
+        return of_points.mean(1)[:, None, None]
 
     def variance(self, change: Tensor) -> Tensor:
-        squares = _dot(self.weighted, change) - self.of_points.square().sum(1)[:, None, None]
-        return squares / change.shape[2]
+        weighted, squares = self.weighted, self.of_points.square()
+        if self.weights is not None:
+            weighted, squares = weighted * self.weights, squares * self.weights[:, 0]
+        return (_dot(weighted, change) - squares.sum(1)[:, None, None]) / change.shape[2]
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

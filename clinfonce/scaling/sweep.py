@@ -12,13 +12,12 @@ import ray
 from clinfonce import data
 from clinfonce.config import Fleet, SweepSpec, TrialSpec, read_fleet
 from clinfonce.data import ImageTable
-from clinfonce.errors import InputError, RunError, unknown_name
+from clinfonce.errors import InputError, RunError
 from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
-from clinfonce.results.store.schema import TABLES
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget_sweep, remove_checkpoints_of_stopped
-from clinfonce.scaling.bookkeeping.specification import register_sweep
+from clinfonce.scaling.bookkeeping.specification import as_noted, check_sweep, register_sweep
 from clinfonce.scaling.bookkeeping.state import Progress, SweepState
 from clinfonce.scaling.connection.session import Interruption, joins_cluster, ray_session
 from clinfonce.scaling.execution.capacity import Capacity, WorkerResources, machines
@@ -32,7 +31,9 @@ from clinfonce.scaling.execution.tune_loop import run_with_tune
 from clinfonce.scaling.execution.worker import RunTrial, SweepContext
 from clinfonce.scaling.execution.worker_group import WorkerGroup
 from clinfonce.scaling.search.encoders import encoder_trials
+from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
+from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
@@ -55,8 +56,16 @@ def prepare_sweep(
         RunError: another process runs the sweep that is to be forgotten.
     """
     table = data.load(sweep.data.name, sweep.data.root)
-    _check_metric(sweep)
-    offered(sweep, table)  # misspelt names in the space
+    if not fresh:
+        table = as_noted(home, sweep.name, table)
+    columns_of(sweep, table)
+    if sweep.scheduler.name != "none" and table.labels is None:
+        raise InputError(
+            f"scheduler {sweep.scheduler.name} stops trials by the accuracy of labels, which data "
+            f"set {table.name} has not: use none"
+        )
+    seen = without_held_out(sweep.trial.evaluation, table)
+    attributes, parts = offered(sweep, seen)  # it refuses misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)
     for trial in encoder_trials(sweep):
         reader.settle(trial)
@@ -66,13 +75,28 @@ def prepare_sweep(
         check_storable(settled, table, clustering, experiment=sweep.name)
         if not joins_cluster():  # it will train here
             find_device(trial)
+    check_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
     store = Store.create(home)
     reader.keep()
-    if fresh:
-        with claimed(store.folder, sweep.name):
+    with claimed(store.folder, sweep.name):
+        if fresh:
             forget_sweep(store, sweep.name)
-    register_sweep(home, sweep.name, sweep.canonical(), fresh=fresh)
+        register_sweep(
+            home,
+            sweep.name,
+            sweep.canonical(),
+            fresh=fresh,
+            offered={"attributes": attributes, "parts": [part.name for part in parts]},
+            confirmed=_confirmed(store, sweep.name),
+            table=table,
+        )
     return table, store, reader
+
+
+def _confirmed(store: Store, name: str) -> list[str]:
+    """Trials that confirm what the search of a sweep has found so far."""
+    rows = store.finished().items()
+    return [i for i, row in rows if row["sweep"] == name and row["role"] == "confirm"]
 
 
 def run_sweep(
@@ -196,14 +220,6 @@ def _other_work(niceness: int) -> str | None:
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:
     """A trial of each kind that the sweep runs whatever its search proposes."""
     return [sweep.fixed_trial(named, sweep.seeds[0]) for named in sweep.fixed] or [sweep.trial]
-
-
-def _check_metric(sweep: SweepSpec) -> None:
-    known = [
-        c.name for c in TABLES["trials"] if c.name.startswith("val_") and c.name[-4:] != "_std"
-    ]
-    if sweep.metric not in known:
-        raise InputError(unknown_name("metric", sweep.metric, known))
 
 
 def _share_of_a_worker(sweep: SweepSpec, growth: Fleet) -> WorkerResources:

@@ -2,7 +2,8 @@
 
 Where it is too wide, long texts go over several lines; if that is not enough the columns stand in
 blocks, one below the other, each with the first column again; and a table of very many columns is
-shown row by row, a line a value. A number is never broken.
+shown row by row, a line a value, without what has none and with what all rows share once. A number
+is never broken.
 """
 
 import itertools
@@ -14,6 +15,7 @@ from clinfonce.text.printable import printable, width_of
 _GAP = 2  # spaces between columns
 _SHORT = 24  # texts up to this wide stay in one line, as numbers do
 _MOST_BLOCKS = 4
+_NOTHING = ("", "–")  # what stands for no value
 _NARROWEST = 20  # no terminal is taken to be narrower
 
 Widths = Mapping[int, int]  # of the columns that stand side by side, by their number
@@ -79,13 +81,35 @@ class Table:
             yield from _side_by_side(row, widths, right)
 
     def _records(self, width: int) -> Iterator[str]:
-        """Row by row, a line a value."""
+        """Row by row, a line a value: what all rows share comes first, and once."""
         longest = max(width_of(printable(name)) for name in self.names)
         side = min(longest, max(width - _GAP - _SHORT // 2, width // 2))
+        n, shared = self._shared()
+
+        def lines(row: Sequence[str], columns: Iterable[int]) -> Iterator[str]:
+            for column in columns:
+                if row[column] not in _NOTHING:
+                    pair = (self.names[column], row[column])
+                    yield from _side_by_side(pair, {0: side, 1: width - side - _GAP}, set())
+
+        if n > 1 and any(value not in _NOTHING for value in shared.values()):
+            yield f"── all {n} rows ".ljust(width, "─")
+            yield from lines([shared.get(c, "") for c in range(len(self.names))], shared)
+        own = [c for c in range(len(self.names)) if n == 1 or c not in shared]
         for number, row in enumerate(self.rows, 1):
             yield f"── row {number} ".ljust(width, "─")
-            for pair in zip(self.names, row, strict=True):
-                yield from _side_by_side(pair, {0: side, 1: width - side - _GAP}, set())
+            yield from lines(row, own)
+        if empty := [self.names[c] for c, value in shared.items() if value in _NOTHING]:
+            yield from ["", *wrap(f"No value in any row: {', '.join(empty)}", width)]
+
+    def _shared(self) -> tuple[int, dict[int, str]]:
+        """How many rows there are, and the values of columns that have one in all of them."""
+        rows = iter(self.rows)
+        shared, n = dict(enumerate(next(rows))), 1
+        for row in rows:
+            n += 1
+            shared = {c: value for c, value in shared.items() if row[c] == value}
+        return n, shared
 
 
 def _side_by_side(row: Sequence[str], widths: Widths, right: Set[int]) -> Iterator[str]:

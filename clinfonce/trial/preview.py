@@ -1,6 +1,6 @@
 """What the clusterings of a specification offer, before anything is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from clinfonce import data
 from clinfonce.clusterings import ClusteringReport
 from clinfonce.config import (
     DataSpec,
+    ExperimentSpec,
     SamplerSpec,
     SweepSpec,
     TrialSpec,
@@ -43,18 +44,19 @@ class Preview:
         }
 
 
-def preview(specification: str | Path) -> list[Preview]:
+def preview(specification: str | Path, settings: Sequence[str] = ()) -> list[Preview]:
     """Build the clusterings of a trial, or of a sweep's fixed trials, and report on them.
 
     What a search will propose is not known before.
 
     Args:
         specification: YAML file.
+        settings: FIELD=VALUE, in place of what it says.
 
     Raises:
         InputError: a specification that cannot be read or does not fit its data.
     """
-    where, trials = _trials(specification)
+    where, trials = _trials(read_sweep_or_experiment(specification, settings))
     table = data.load(where.name, where.root)
     labels = None if table.labels is None else table.labels[table.rows(TRAIN)]
     found = []
@@ -69,8 +71,9 @@ def preview(specification: str | Path) -> list[Preview]:
     return found
 
 
-def _trials(specification: str | Path) -> tuple[DataSpec, list[tuple[str, TrialSpec]]]:
-    found = read_sweep_or_experiment(specification)
+def _trials(
+    found: SweepSpec | ExperimentSpec,
+) -> tuple[DataSpec, list[tuple[str, TrialSpec]]]:
     if not isinstance(found, SweepSpec):
         return found.data, [("", found.trial)]
     fixed = [

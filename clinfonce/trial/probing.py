@@ -1,80 +1,51 @@
-"""The features of a trial's images, as they are probed, and every accuracy that it reports."""
-
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+"""Every measure that a trial reports, of all targets and without any."""
 
 from clinfonce.config import EvaluationSpec
-from clinfonce.data import TEST, TRAIN, VALIDATION, ImageTable
-from clinfonce.evaluation import encode, evaluate, knn_accuracy
+from clinfonce.data import ImageTable
+from clinfonce.evaluation import knn_accuracy
+from clinfonce.evaluation.space import Space
 from clinfonce.training.online_probe import OnlineProbe
-from clinfonce.trial.clusterings import labelled_rows, labels_of
-
-_BLOCK = 1 << 26  # bytes of pixels or features that are in the memory at a time
-
-Rows = NDArray[np.int64]
-Encode = Callable[[Rows], Tensor]  # row numbers (m,) of a table to features (m, d) on the device
+from clinfonce.trial.encoding import Encode, EncodedOnce, EncodeViews
+from clinfonce.trial.label_free import held_out_rows, label_free_rows
+from clinfonce.trial.rows import Row
+from clinfonce.trial.targets import SPLITS, rows_of, target_rows, targets_by_rows, values_on
 
 
-def encoder_of_images(network: nn.Module, table: ImageTable, device: torch.device) -> Encode:
-    """Encode the images of a table by a network on the device."""
+def probe(
+    encoded: Encode, views: EncodeViews, table: ImageTable, spec: EvaluationSpec
+) -> list[Row]:
+    """The rows of `scores` of a trial; the one place where the test split is used.
 
-    def features(rows: Rows) -> Tensor:
-        images = (torch.from_numpy(table.images[part]) for part in _blocks(rows, table.images))
-        return torch.cat([encode(network, block, device=device) for block in images])
-
-    return features
-
-
-def encoder_of_features(adapter: nn.Module | None, frozen: Any, device: torch.device) -> Encode:
-    """Encode by an adapter on a frozen encoder's features (1 + copies, n, d); None: as they are."""
-
-    @torch.no_grad()
-    def features(rows: Rows) -> Tensor:
-        was_training = adapter is not None and adapter.training
-        if adapter is not None:
-            adapter.eval()
-        try:
-            parts = []
-            for part in _blocks(rows, frozen[0]):
-                block = torch.from_numpy(np.array(frozen[0, part])).to(device).float()
-                parts.append(block if adapter is None else adapter(block))
-        finally:
-            if adapter is not None:
-                adapter.train(was_training)
-        return torch.cat(parts)
-
-    return features
-
-
-def probe(encoded: Encode, table: ImageTable, spec: EvaluationSpec) -> dict[str, float | None]:
-    """Every accuracy of a trial; the one place where the test split is used."""
-    parts: list[Tensor] = []
-    for split in (TRAIN, VALIDATION, TEST):
-        parts += _labelled(encoded, table, split)
-    return evaluate(*parts, draws=spec.draws, k=spec.neighbors)
+    Args:
+        encoded: gives features of images.
+        views: gives features of views of images.
+        table: the data set.
+        spec: how features are probed.
+    """
+    once = EncodedOnce(encoded, len(table))
+    found: list[Row] = []
+    for rows, targets in targets_by_rows(table):
+        space = Space(*(once(rows[split]) for split in SPLITS), k=spec.neighbors)
+        for target in targets:
+            found += target_rows(target, table, rows, space, spec)
+    found += held_out_rows(once, table, spec)
+    found += label_free_rows(once, views, table, spec)
+    return found
 
 
 def validate(
     encoded: Encode, table: ImageTable, spec: EvaluationSpec, online: OnlineProbe | None
-) -> tuple[float, float | None]:
-    """Accuracy on the validation split of kNN and of the probe that learns beside the encoder."""
-    parts = [*_labelled(encoded, table, TRAIN), *_labelled(encoded, table, VALIDATION)]
+) -> tuple[float | None, float | None]:
+    """Accuracy on the validation split of kNN and of the probe that learns beside the encoder.
+
+    None where the data have no labels.
+    """
+    if table.labels is None:
+        return None, None
+    label = next(target for target in table.targets.values() if target.values is table.labels)
+    rows = rows_of(table, label)
+    features = {split: encoded(rows[split]) for split in ("train", "val")}
+    labels = values_on(label, rows, features["train"].device)
+    parts = (features["train"], labels["train"], features["val"], labels["val"])
     knn = knn_accuracy(*parts, k=spec.neighbors, n_classes=len(table.label_names))[1]
-    return knn, None if online is None else online.accuracy(*parts[2:])
-
-
-def _labelled(encoded: Encode, table: ImageTable, split: int) -> tuple[Tensor, Tensor]:
-    rows = labelled_rows(table, split)
-    features = encoded(rows)
-    return features, torch.from_numpy(labels_of(table, rows)).to(features.device)
-
-
-def _blocks(rows: Rows, values: Any) -> list[Rows]:
-    """Row numbers in blocks whose pixels or features fit into the memory."""
-    block = max(1, _BLOCK // values[:1].nbytes)
-    return list(np.array_split(rows, max(1, -(-len(rows) // block))))
+    return knn, None if online is None else online.accuracy(features["val"], labels["val"])

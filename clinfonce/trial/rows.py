@@ -53,12 +53,19 @@ def describe_trial(
         "workers": spec.workers,
         "data": table.name,
         "data_fingerprint": table.fingerprint,
+        "target": first_target(table),
         "spec": json.dumps(canonical(spec), sort_keys=True),
         "clinfonce_version": __version__,
         "torch_version": torch.__version__,
         "python_version": platform.python_version(),
         "finished_at": datetime.now(UTC),
     }
+
+
+def first_target(table: ImageTable) -> str | None:
+    """The target that a measure is of which names none; None where there is none."""
+    classes = [name for name, target in table.targets.items() if target.kind == "class"]
+    return next(iter(classes or table.targets), None)
 
 
 def _describe_training(spec: TrialSpec) -> Row:

@@ -19,18 +19,22 @@ from clinfonce.data import TRAIN, ImageTable, attributes
 from clinfonce.errors import InputError
 from clinfonce.files import File
 from clinfonce.models import Adapter, build_encoder
+from clinfonce.results.store.scores import named
 from clinfonce.training.images import ImageSource
 from clinfonce.training.inputs import FeatureInputs, ImageInputs, Inputs, policy_of
 from clinfonce.training.loop import Epoch, Pretraining, build_model
 from clinfonce.training.sampler import BatchSampler
 from clinfonce.trial.clusterings import PretrainedFeatures, build_clustering, labels_of
-from clinfonce.trial.probing import (
+from clinfonce.trial.encoding import (
     Encode,
+    EncodeViews,
     encoder_of_features,
     encoder_of_images,
-    probe,
-    validate,
+    views_of_features,
+    views_of_images,
 )
+from clinfonce.trial.label_free import check_held_out, without_held_out
+from clinfonce.trial.probing import probe, validate
 from clinfonce.trial.rows import (
     Row,
     describe_clustering,
@@ -51,6 +55,7 @@ from clinfonce.trial.start import (
     saved_description,
     weights_of,
 )
+from clinfonce.trial.targets import check_evaluation
 
 
 @dataclass
@@ -58,10 +63,11 @@ class TrialResult:
     """The rows of a finished trial, and its encoder.
 
     Attributes:
-        trial: row of the table `trials`.
+        trial: row of the table `trials`, with the measures of `scores` by name.
         epochs: rows of the table `epochs`.
         clustering: row of the table `clusterings`; None where nothing was trained.
         cluster_ids: int64 (n,), of the training images; None likewise.
+        scores: rows of the table `scores`.
         encoder: weights, on the CPU; of an adapter its own alone.
         encoder_description: how to build the network that they are of (`models.saved`).
     """
@@ -72,6 +78,7 @@ class TrialResult:
     encoder: dict[str, Tensor] = field(repr=False)
     encoder_description: dict[str, Any]
     cluster_ids: Tensor | None = None
+    scores: list[Row] = field(default_factory=list)
 
 
 def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> Clustering | None:
@@ -95,6 +102,8 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
     """
     policy_of(spec)
     check_kind(spec.encoder, table)
+    check_evaluation(spec.evaluation, table)
+    check_held_out(spec, table)
     shape = input_shape(spec, table, start)
     if spec.epochs == 0:
         if not needs_weights(spec.encoder):  # else they are known to fit
@@ -107,7 +116,9 @@ def check_trial(spec: TrialSpec, table: ImageTable, start: Start = NOTHING) -> C
             clustering = from_instances(len(table.rows(TRAIN)))  # the features are made later
         else:
             clustering = build_clustering(
-                spec.clustering, table, pretrained if spec.encoder.is_pretrained else None
+                spec.clustering,
+                without_held_out(spec.evaluation, table),
+                pretrained if spec.encoder.is_pretrained else None,
             )
     if not spec.clustering.alternates:  # else it starts with instances
         clustering.check_trainable()
@@ -180,23 +191,23 @@ def run_trial(
             outcome = _untrained(spec, table, start, device)
         else:
             outcome = _trained(spec, table, clustering, start, device, on_epoch, checkpoint)
-        accuracies = probe(outcome.encoded, table, spec.evaluation)
+        scores = probe(outcome.encoded, outcome.views, table, spec.evaluation)
     shape = input_shape(spec, table, start)
     trial = {
         **describe_trial(spec, table, outcome.clustering, experiment=experiment),
         **describe_outcome(outcome.history, status="complete"),
         **describe_cost(spec, shape, outcome.history),
-        **accuracies,
         **describe_machine(device),
         "seconds": outcome.earlier + time.perf_counter() - started,
     }
     return TrialResult(
-        trial,
+        named(trial, scores),
         describe_epochs(outcome.history, str(trial["trial_id"])),
         None if outcome.clustering is None else describe_clustering(outcome.clustering, table),
         outcome.state,
         saved_description(spec, table, start, outcome.adapter),
         None if outcome.clustering is None else torch.tensor(outcome.clustering.ids),
+        scores,
     )
 
 
@@ -205,6 +216,7 @@ class _Outcome:
     """What is left of a training, or of an encoder that was not trained."""
 
     encoded: Encode
+    views: EncodeViews
     clustering: Clustering | None = None
     history: list[Epoch] = field(default_factory=list)
     state: dict[str, Tensor] = field(default_factory=dict)
@@ -216,11 +228,16 @@ def _untrained(spec: TrialSpec, table: ImageTable, start: Start, device: torch.d
     """The encoder as it is: from cached features where its weights are pretrained."""
     if spec.encoder.is_pretrained:
         features = frozen_features(spec, table, start, device)
-        return _Outcome(encoder_of_features(None, features, device))
+        return _Outcome(
+            encoder_of_features(None, features, device),
+            views_of_features(None, spec, features, device),
+        )
     model = build_model(spec, input_shape=input_shape(spec, table, start), n_clusters=2)
     encoder = model.encoder.to(device)
     return _Outcome(
-        encoder_of_images(encoder, table, device), state=_on_the_cpu(encoder.state_dict())
+        encoder_of_images(encoder, table, device),
+        views_of_images(encoder, spec, table, device),
+        state=_on_the_cpu(encoder.state_dict()),
     )
 
 
@@ -249,13 +266,15 @@ def _trained(
         weights=weights,
         checkpoint=checkpoint,
         attributes=_shared_attributes(spec, table, clustering),
-        labels=labels_of(table, rows, partly=True),
+        labels=None if table.labels is None else labels_of(table, rows, partly=True),
     )
     encoder, earlier = training.encoder, training.seconds
     if adapter is None:
         encoded = encoder_of_images(encoder, table, device)
+        views = views_of_images(encoder, spec, table, device)
     else:
         encoded = encoder_of_features(encoder, frozen, device)
+        views = views_of_features(encoder, spec, frozen, device)
     for epoch in training.epochs():
         due = epoch.epoch % spec.evaluation.every == 0 or epoch.epoch == spec.epochs
         if due and epoch.val_knn is None:
@@ -268,7 +287,7 @@ def _trained(
     state = {prefix + name: w for name, w in _on_the_cpu(encoder.state_dict()).items()}
     built = encoder.description if isinstance(encoder, Adapter) else None
     return _Outcome(
-        encoded, training.clustering or clustering, training.history, state, built, earlier
+        encoded, views, training.clustering or clustering, training.history, state, built, earlier
     )
 
 

@@ -68,7 +68,7 @@ def pretrain(
         save_encoder(encoder, result.encoder, result.encoder_description)
         trial = {**result.trial, "number": 0, "role": "single", "name": experiment.name}
         described = _with_visible_bits(result, spec, table, start)
-        store.write_trial(trial, result.epochs, described)
+        store.write_trial(trial, result.epochs, described, result.scores)
         checkpoint.remove()
     return trial
 

@@ -1,5 +1,6 @@
 """A picture of what an augmentation does to the images of a data set."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,11 @@ _GAP = 24  # pixels between two sheets
 
 
 def views(
-    specification: str | None, policy: str | None, data_name: str | None, out: str | Path
+    specification: str | None,
+    policy: str | None,
+    data_name: str | None,
+    out: str | Path,
+    settings: Sequence[str] = (),
 ) -> Path:
     """Write the contact sheet of a specification's augmentation and data, or of those named.
 
@@ -27,6 +32,7 @@ def views(
         policy: augmentation; None = the specification's.
         data_name: data set; None = the specification's.
         out: file to write, .png.
+        settings: FIELD=VALUE, in place of what the specification says.
 
     Raises:
         InputError: something is missing, unknown or not to be read.
@@ -34,8 +40,10 @@ def views(
     if specification is None:
         if policy is None or data_name is None:
             raise InputError("views needs a specification, or both --policy and --data")
+        if settings:
+            raise InputError(f"--set {settings[0]}: there is no specification to set it in")
         return write_contact_sheet(out, policy, DataSpec(name=data_name))
-    found = read_sweep_or_experiment(specification)
+    found = read_sweep_or_experiment(specification, settings)
     where = found.data if data_name is None else DataSpec(name=data_name)
     if policy is not None:
         return write_contact_sheet(out, policy, where)

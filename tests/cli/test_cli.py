@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clinfonce.cli import main
-from clinfonce.config import read_experiment, read_sweep
+from clinfonce.cli import _parser, main
+from clinfonce.config import canonical, read_experiment, read_sweep
 from clinfonce.data import Column, load
 from clinfonce.errors import InputError
 from clinfonce.scaling.sweep import prepare_sweep
@@ -74,6 +75,34 @@ def test_query_prints_tables_csv_and_json(store, capsys):
     assert "attributes(loop, even)" in capsys.readouterr().out
     assert main(["query", sql, "--results", store, "--format", "csv"]) == 0
     assert capsys.readouterr().out.splitlines()[0].replace('"', "") == "name,n_clusters"
+
+
+def test_the_best_is_a_specification_that_trains_it_again(store, tmp_path, capsys):
+    assert main(["best", "--results", store]) == 0
+    text = capsys.readouterr().out
+    path = tmp_path / "best.yaml"
+    path.write_text(text)
+    again, before = read_experiment(path), read_experiment(write(tmp_path))
+    assert (again.name, again.data) == ("one-best", before.data)
+    assert canonical(again.trial) == canonical(before.trial)
+    assert "attributes(loop, even)" in text
+    commands = re.findall(r"clinfonce (embed .*|export .*)", text)
+    assert [words.split()[0] for words in commands] == ["embed", "export"]
+    for words in commands:
+        arguments = words.replace(".onnx", ".safetensors").split()
+        out = arguments.index("--out") + 1
+        arguments[out] = str(tmp_path / arguments[out])
+        assert main([*arguments, "--results", store]) == 0
+        assert Path(arguments[out]).exists()
+    capsys.readouterr()
+    assert main(["best", "--results", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trial"]["epochs"] == 2
+
+
+def test_the_best_of_what_is_not_there(store, tmp_path, capsys):
+    assert "no trials of sweep 'two'" in refused(
+        capsys, "best", "--sweep", "two", "--results", store
+    )
 
 
 def test_relate_says_when_there_is_too_little_data(store, capsys):
@@ -174,9 +203,11 @@ def test_a_sweep_with_another_specification_is_refused(tmp_path, capsys):
     home = tmp_path / "results"
     prepare_sweep(read_sweep(write(tmp_path, text)), home)
     changed = write(tmp_path, text.replace("epochs: 2", "epochs: 3"))
-    line = refused(capsys, "sweep", changed, "--results", home)
-    assert "trial.epochs was 2, is 3" in line
-    assert "--fresh" in line
+    assert main(["sweep", changed, "--results", str(home)]) == 2
+    _, line, difference = capsys.readouterr().err.splitlines()  # the first says which sweep
+    assert line.startswith("clinfonce: ")
+    assert "another name keeps its rows, --fresh forgets them" in line
+    assert difference == "  trial.epochs was 2, is 3"
 
 
 @pytest.mark.parametrize(
@@ -210,3 +241,18 @@ def test_where_a_store_has_several_sweeps_the_next_command_names_one(store, tmp_
     assert text != TRIAL
     assert main(["pretrain", write(tmp_path, text), "--results", str(home)]) == 0
     assert f"clinfonce relate --results {home} --sweep two\n" in capsys.readouterr().out
+
+
+def test_the_help_fits_a_screen_and_names_every_command(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 26
+    assert max(map(len, lines)) <= 79
+    known = set(_parser().purposes)
+    assert {line.split()[0] for line in lines if line.startswith("  ")} == known
+    for name in known:
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        assert "usage: clinfonce " + name in capsys.readouterr().out

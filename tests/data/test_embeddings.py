@@ -14,6 +14,7 @@ import torch
 
 from clinfonce.cli import main
 from clinfonce.data import ImageTable, load, prepare_embeddings
+from clinfonce.data.prepared.near import near_embeddings
 from clinfonce.data.storage import shards
 from clinfonce.data.storage.images import PackedImages
 from clinfonce.errors import InputError
@@ -265,3 +266,28 @@ def test_embeddings_larger_than_the_memory(tmp_path):
     command = [sys.executable, "-c", LARGE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout.split() == [str(4 * n * d), "True"], done.stderr[-2000:]
+
+
+def test_near_duplicates_across_splits_are_found(here):
+    """As a plain loop finds them, and not because all embeddings point one way."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(60, 16)) + 10
+    split = np.array([0, 1, 2] * 20, dtype=np.int8)
+    points[[4, 8]] = points[0] + 0.01 * rng.normal(size=(2, 16))  # validates, tests; 0 trains
+    points[3] = points[0] + 0.01  # trains too: no pair
+    centred = points - points[split == 0].mean(axis=0)
+    expected = []
+    for later in range(60):
+        for earlier_split in range(split[later]):
+            others = np.flatnonzero(split == earlier_split)
+            cosines = [
+                centred[i]
+                @ centred[later]
+                / np.linalg.norm(centred[i])
+                / np.linalg.norm(centred[later])
+                for i in others
+            ]
+            if max(cosines) >= 0.98:
+                expected.append((int(others[int(np.argmax(cosines))]), later))
+    assert len(expected) == 3
+    assert near_embeddings(points, split) == sorted(expected)

@@ -295,6 +295,16 @@ def set_all(name, values):
     return change
 
 
+def test_a_column_without_a_value_is_left_out_with_a_word(folder):
+    rows = make_rows()
+    for row in rows:
+        row["empty"] = ""
+    write_table(folder / "table.csv", rows, list(rows[0]))
+    made = prepare(folder)
+    assert "empty" not in made.table.columns
+    assert "empty: no value in any row, so the column is left out" in made.notes
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
@@ -304,7 +314,11 @@ def set_all(name, values):
         (set_all("label", ["cat", ""]), {}, "every label is 'cat'"),
         (set_all("label", ["", "NA"]), {}, "not one label; without labels leave the column out"),
         (set_all("label", ["cat"] * 23 + ["eel"]), {}, "label 'eel' has 1 images; three"),
-        (set_all("empty", ["", "n/a"]), {}, "column 'empty' has no value in any row"),
+        (
+            set_all("empty", ["", "n/a"]),
+            {"types": {"empty": "numeric"}},
+            "column 'empty' has no value in any row",
+        ),
         (set_all("split", ["train", "tset"]), {}, "line 3: split is 'tset', not one of train"),
         (set_all("split", ["test"]), {}, "no image is in the train split|train split has no"),
         (set_all("", ["x"]), {}, "column 9 has no name"),

@@ -22,22 +22,28 @@ def test_guide(tmp_path, monkeypatch, capsys):
     with Path("photos.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
-        for i in range(12):
-            row = shown[i % 2] | {"path": f"birds/{i}.jpg", "split": ["train", "test"][i // 6]}
+        for i in range(24):
+            row = shown[i % 2] | {"path": f"birds/{i}.jpg", "split": ["train", "test"][i // 16]}
             row["price"] = str(rng.integers(0, 100) / 8)
             Path("photos/birds").mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (9, 9)).save(f"photos/{row['path']}")
             writer.writerow(row)
     Path("birds.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
     commands = re.findall(r"^clinfonce (?!:)(\w.*)$", text, re.MULTILINE)
-    assert [line.split()[0] for line in commands] == ["prepare", "information", "clusterings"]
+    assert [line.split()[0] for line in commands] == [
+        "init",
+        "prepare",
+        "init",
+        "information",
+        "clusterings",
+    ]
     for command in commands:
         assert main(command.split()) == 0
     assert main(["pretrain", "birds.yaml"]) == 0
     scope = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(block, scope)
-    assert scope["made"].n_images == 12
+    assert scope["made"].n_images == 24
     assert scope["table"].columns["place"].kind == "hierarchy"
     assert scope["table"].columns["tags"].kind == "tags"
     assert scope["by_place"].n_clusters == 2

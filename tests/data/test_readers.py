@@ -102,6 +102,7 @@ def test_a_class_may_be_called_anything(here):
     ("files", "message"),
     [
         (["a.txt"], "no images in it, and no table of any"),
+        (["train/data-00000-of-00001.arrow"], "no table of any; of a data set that `datasets` sav"),
         (["a.png", "b.png"], "its images lie in no folders that could be their classes; --table"),
     ],
 )
@@ -278,6 +279,15 @@ def test_webdataset(here):
         "colour": "categorical", "tags": "tags",
     }  # fmt: skip
     assert table.columns["tags"].values[0] == ("a", "b/c")
+
+
+def test_the_split_may_stand_anywhere_in_the_name_of_an_archive(here):
+    for number, rows in enumerate((range(8), range(8, 16))):
+        write_shard(here / f"w/shapes-train-{number:06}.tar", rows)
+    write_shard(here / "w/shapes-test-000000.tar", range(16, N))
+    table, _ = prepare("w")
+    order = shades(table)
+    assert {i for i, part in zip(order, table.split, strict=True) if part == 2} == set(range(16, N))
 
 
 def test_one_archive_of_samples(here):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinfonce.data import TEST, TRAIN, VALIDATION, Column, ImageTable, attributes
+from clinfonce.data import TEST, TRAIN, VALIDATION, Column, ImageTable, attributes, load
 from clinfonce.errors import InputError
 
 SPLIT = np.array([0, 0, 0, 0, 1, 1, 2, 2], dtype=np.int8)
@@ -210,3 +210,17 @@ def test_pickles_whole():
     again = pickle.loads(pickle.dumps(table))
     assert again.fingerprint == table.fingerprint
     assert again.columns["c"].values.tolist() == flag.values.tolist()
+
+
+def test_a_table_that_gained_columns_may_keep_its_fingerprint():
+    table = load("digits")
+    names = list(table.columns)
+    kept = {name: table.columns[name] for name in names[:-2]}
+    before = dataclasses.replace(table, columns=kept)
+    again = table.with_more_columns_than(before.fingerprint, names[:-2])
+    assert again.fingerprint == before.fingerprint != table.fingerprint
+    assert pickle.loads(pickle.dumps(again)).fingerprint == before.fingerprint
+    assert list(again.columns) == names
+    other = dataclasses.replace(before, split=np.roll(before.split, 1))
+    assert table.with_more_columns_than(other.fingerprint, names[:-2]) is table
+    assert table.with_more_columns_than(before.fingerprint, [*names, "gone"]) is table

@@ -40,7 +40,7 @@ def test_chunks_change_nothing(monkeypatch):
     train_x, train_y = blobs(50, 6, 5)
     x, _ = blobs(33, 6, 5, seed=1)
     whole = knn_predict(train_x, train_y, x, n_classes=5)
-    monkeypatch.setattr(knn, "_CHUNK_VALUES", 50 * 4)
+    monkeypatch.setattr(knn, "CHUNK_VALUES", 50 * 4)
     torch.testing.assert_close(knn_predict(train_x, train_y, x, n_classes=5), whole)
 
 

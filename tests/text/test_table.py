@@ -81,12 +81,27 @@ def test_columns_that_do_not_fit_stand_below_with_the_first_again() -> None:
 
 def test_very_many_columns_are_shown_row_by_row() -> None:
     names = [f"column_{i}" for i in range(40)]
-    table = Table(names, [True] * 40, [[str(i * j) for i in range(40)] for j in (1, 2)])
+    table = Table(names, [True] * 40, [[str(i * j) for i in range(1, 41)] for j in (1, 2)])
     lines = list(table.lines(40))
     assert lines[0].startswith("── row 1 ──")
-    assert lines[1:4] == ["column_0   0", "column_1   1", "column_2   2"]
+    assert lines[1:4] == ["column_0   1", "column_1   2", "column_2   3"]
     assert lines[41].startswith("── row 2 ──")
-    assert lines[-1] == "column_39  78"
+    assert lines[-1] == "column_39  80"
+
+
+def test_what_all_rows_share_is_said_once_and_what_none_has_at_the_end() -> None:
+    names = ["key", "same", *(f"none_{i}" for i in range(40)), "some"]
+    rows = [[key, "x", *["–"] * 40, some] for key, some in (("a", "1"), ("b", "–"), ("c", "3"))]
+    lines = list(Table(names, [False] * 43, rows).lines(60))
+    assert [line.strip("─ ") for line in lines[: lines.index("")]] == [
+        *("all 3 rows", "same     x", "row 1", "key      a", "some     1", "row 2", "key      b"),
+        *("row 3", "key      c", "some     3"),
+    ]
+    assert lines[lines.index("") + 1].startswith("No value in any row: none_0, none_1")
+    assert max(map(len, lines)) <= 60
+    (alone,) = rows[:1]
+    one = list(Table(names, [False] * 43, [alone]).lines(60))
+    assert one[1:4] == ["key      a", "same     x", "some     1"]
 
 
 def test_cells_of_several_lines_keep_them() -> None:

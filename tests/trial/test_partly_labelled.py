@@ -67,7 +67,7 @@ def test_pretraining_uses_all_images_and_evaluation_those_with_a_label(whole, ta
         columns={n: replace(c, values=c.values[kept]) for n, c in whole.columns.items()},
     )
     found = evaluated(trained.encoder, spec, few)
-    assert {name: trained.trial[name] for name in found} == found
+    assert trained.scores == found
     assert trained.clustering["n_labelled"] == LABELLED
     assert other.clustering["n_labelled"] == len(whole.rows(TRAIN))
 
@@ -75,13 +75,15 @@ def test_pretraining_uses_all_images_and_evaluation_those_with_a_label(whole, ta
 def evaluated(weights, spec, table):
     """What an encoder reaches on a table of which every image has a label."""
     from clinfonce.models import build_encoder
-    from clinfonce.trial.probing import encoder_of_images, probe
+    from clinfonce.trial.encoding import encoder_of_images, views_of_images
+    from clinfonce.trial.probing import probe
 
     _, channels, height, _ = table.images.shape
     encoder = build_encoder(**spec.encoder.description(channels=channels, image_size=height))
     encoder.load_state_dict(weights)
     encoded = encoder_of_images(encoder, table, torch.device("cpu"))
-    return probe(encoded, table, spec.evaluation)
+    views = views_of_images(encoder, spec, table, torch.device("cpu"))
+    return probe(encoded, views, table, spec.evaluation)
 
 
 def test_bits_are_measured_where_there_are_labels(table):

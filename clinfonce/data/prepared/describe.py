@@ -116,9 +116,13 @@ def read_content(table: SourceTable, wanted: Wanted, skips: Skips) -> Content:
         kind: Any = wanted.types.get(name)
         if name in ROLES or name in taken_up or kind == IGNORE:
             continue
-        if skips.allowed and not known_rows(table.cells(name), name, wanted.missing)[0].any():
-            _skip_empty(table, name, skips)
-            continue
+        if not known_rows(table.cells(name), name, wanted.missing)[0].any():
+            if skips.allowed:
+                _skip_empty(table, name, skips)
+                continue
+            if kind is None:  # spreadsheets export such columns; nobody said that it is one
+                notes.append(f"{name}: no value in any row, so the column is left out")
+                continue
         parsed = parse_column(table, name, kind, skips.allowed, wanted.missing)
         _count(table, name, parsed.column.kind, parsed.n_bad, skips)
         columns.append(parsed.column)

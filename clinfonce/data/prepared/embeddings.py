@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from clinfonce.data.prepared.examine import Examined, examine
 from clinfonce.data.prepared.findings import Findings
+from clinfonce.data.prepared.near import near_embeddings, too_many
 from clinfonce.data.prepared.options import Options
 from clinfonce.data.prepared.publish import check_out, left_clean, publish, write
 from clinfonce.data.prepared.result import Prepared
@@ -86,10 +88,21 @@ def prepare_embeddings(
     folder = Path(place.path)
     images = PackedImages(folder, packed.shards, (d,), "raw", dtype=str(vectors.dtype))
     made = known.table(folder.name, images)
-    findings = Findings(names, known.split, (), (), packed.equal, (), noun="embedding")
+    near = _near(vectors, packed.kept, known.split, examined)
+    findings = Findings(names, known.split, (), (), packed.equal, near, noun="embedding")
     write(work, made, packed.shards, "raw", names, findings, examined)
     publish(work, place, packed.shards)
     return Prepared.of(place.text, made, "raw", examined, findings)
+
+
+def _near(
+    vectors: Embeddings, kept: list[int], split: NDArray[np.int8], examined: Examined
+) -> list[tuple[int, int]]:
+    """Near-duplicates across splits; none, with a word, where there are too many to compare."""
+    if too_many(len(kept), vectors.shape[1]):
+        examined.notes.append("too many embeddings to look for near-duplicates across splits")
+        return []
+    return near_embeddings(np.concatenate(list(vectors.blocks()))[kept], split)
 
 
 @dataclass

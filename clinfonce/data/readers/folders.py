@@ -1,6 +1,7 @@
 """Images in folders that are the classes, as torchvision's and Hugging Face's ImageFolder."""
 
 import posixpath
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,11 +22,14 @@ def is_image(name: str) -> bool:
 
 
 def split_in(name: str) -> str:
-    """The word for a split in a path, such as train of data/train-00000-of-00002.parquet; or ""."""
-    for step in name.split("/"):
-        word = step.lower().replace("_", "-").replace(".", "-").split("-")[0]
-        if word in SPLIT_WORDS:
-            return word
+    """The word for a split in a path, or "": train of data/train-00000-of-00002.parquet.
+
+    It may stand between others (imagenet-train-000000.tar), if it is the only one of its step.
+    """
+    for step in name.lower().split("/"):
+        words = [word for word in re.split(r"[-_. ]", step) if word in SPLIT_WORDS]
+        if words and len({SPLIT_WORDS[word] for word in words}) == 1:
+            return words[0]
     return ""
 
 
@@ -41,9 +45,10 @@ def image_folder(root: Path, names: Iterable[str]) -> SourceTable:
     Raises:
         InputError: no images, or images that lie in no folder.
     """
+    names = list(names)
     paths = sorted(name for name in names if is_image(name))
     if not paths:
-        raise InputError(f"{root}: no images in it, and no table of any")
+        raise InputError(f"{root}: no images in it, and no table of any{_hint(names)}")
     tops = {path.split("/")[0] for path in paths}
     has_splits = len(tops) > 1 and all(top.lower() in SPLIT_WORDS for top in tops)
     rows = [_row(path, has_splits) for path in paths]
@@ -57,13 +62,19 @@ def image_folder(root: Path, names: Iterable[str]) -> SourceTable:
         notes.append(
             f"{len(loose)} images lie in no folder and have no label, such as {loose[0]!r}"
         )
-    names = ["path", "label", "split", "subfolder"]
     columns = {
         name: Cells([row[place] or None for row in rows], "string")
-        for place, name in enumerate(names)
+        for place, name in enumerate(("path", "label", "split", "subfolder"))
         if any(row[place] for row in rows)
     }
     return SourceTable(root, columns, range(1, len(rows) + 1), unit="image", notes=tuple(notes))
+
+
+def _hint(names: Iterable[str]) -> str:
+    """What to do with files that others read, and we do not."""
+    if any(name.endswith(".arrow") for name in names):
+        return "; of a data set that `datasets` saved, its `to_parquet` makes files that are read"
+    return ""
 
 
 def _row(path: str, has_splits: bool) -> list[str]:

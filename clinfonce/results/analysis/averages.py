@@ -3,16 +3,17 @@
 import math
 import statistics
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clinfonce.errors import InputError
+from clinfonce.errors import InputError, unknown_name
+from clinfonce.results.sql.columns import identifier, measured, quoted
 from clinfonce.results.sql.query import Results
-from clinfonce.results.store.schema import ACCURACIES
+from clinfonce.results.store.measures import DURING_TRAINING, Metric, parse_metric
 
 Trial = dict[str, Any]
 
-METRICS = (*ACCURACIES, "val_knn")
 DEFAULT_METRIC = "test_linear_top1_5"
 
 _INFORMATION = ("h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t", "ami")
@@ -90,21 +91,72 @@ def select_trials(results: Results, metric: str, sweep: str | None) -> list[Tria
     Raises:
         InputError: unknown metric or sweep, or the trials are of several data sets.
     """
-    if metric not in METRICS:
-        raise InputError(f"metric {metric!r} is unknown; allowed: {', '.join(METRICS)}")
-    validation = metric.replace("test_", "val_")
+    check_target(results, metric)
+    chosen = {"chosen_accuracy": metric, "chosen_validation": validation_of(metric)}
+    columns = chosen | {name: name for name in compared_beside(metric)}
     where = "" if sweep is None else f"where t.sweep = {quoted(sweep)}"
     trials: list[Trial] = results.sql(
         "select t.*, c.n_images, c.n_labelled, c.n_clusters, "
         + ", ".join(f"c.{name}" for name in _INFORMATION)
-        + f", t.{metric} as chosen_accuracy, t.{validation} as chosen_validation "
-        f"from counted t left join clusterings c using (clustering_id) {where} "
+        + f", {with_metrics(columns)} left join clusterings c using (clustering_id) {where} "
         "order by t.sweep, t.number, t.trial_id"
     ).to_pylist()
     if not trials and sweep is not None:
         _refuse_sweep(results, sweep)
     _check_one_data_set(trials)
     return trials
+
+
+def check_target(results: Results, metric: str) -> None:
+    """Refuse a measure of a target that no trial has.
+
+    Raises:
+        InputError: it is that, or no measure.
+    """
+    if metric == DURING_TRAINING or (target := parse_metric(metric).target) is None:
+        return
+    found = results.sql("select distinct target from scores order by target")
+    if target not in (known := found.column(0).to_pylist()):
+        raise InputError(unknown_name("target", target, known))
+
+
+def with_metrics(columns: Mapping[str, str]) -> str:
+    """The measures as columns of SQL, "from counted t" and what they are joined from.
+
+    Args:
+        columns: name of a column → name of a measure.
+
+    Raises:
+        InputError: an unknown measure.
+    """
+    found = {n: parse_metric(m) for n, m in columns.items() if m != DURING_TRAINING}
+    picks = [
+        f"m.{identifier(name)}" if name in found else f"t.{DURING_TRAINING} as {identifier(name)}"
+        for name in columns
+    ]
+    joined = f"left join {measured(found)} m using (trial_id)" if found else ""
+    return f"{', '.join(picks)} from counted t {joined}"
+
+
+def validation_of(metric: str) -> str:
+    """The same measure on the validation split.
+
+    Raises:
+        InputError: an unknown measure.
+    """
+    if metric == DURING_TRAINING:
+        return metric
+    return parse_metric(metric).on_validation.name
+
+
+def compared_beside(metric: str) -> tuple[str, ...]:
+    """Measures of the same target with few labels, by neighbours and with all labels.
+
+    A gain in one may be a loss in another.
+    """
+    target = None if metric == DURING_TRAINING else parse_metric(metric).target
+    found = (("linear", "1"), ("linear", "5"), ("knn", "all"), ("linear", "all"))
+    return tuple(Metric("test", probe, "top1", labels, target).name for probe, labels in found)
 
 
 def clustering_rows(trials: list[Trial]) -> tuple[ClusteringRow, ...]:
@@ -161,11 +213,6 @@ def _mean(values: list[float]) -> float | None:
 
 def _best_first(row: ClusteringRow) -> tuple[bool, float, str]:
     return row.accuracy is None, -(row.accuracy or 0.0), row.name
-
-
-def quoted(text: str) -> str:
-    """A string literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _refuse_sweep(results: Results, sweep: str) -> None:

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clinfonce.results.analysis.averages import ClusteringRow, quoted, rows_of, select_trials
+from clinfonce.results.analysis.averages import ClusteringRow, rows_of, select_trials
 from clinfonce.results.analysis.relation import chosen_of
+from clinfonce.results.sql.columns import quoted
 from clinfonce.results.sql.query import Results
 
 _NAMED_CURVES = 6

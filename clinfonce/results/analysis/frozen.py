@@ -6,17 +6,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from clinfonce.results.store.schema import describe_accuracy
+from clinfonce.results.analysis.averages import compared_beside
+from clinfonce.results.store.measures import describe_metric
 
 Trial = dict[str, Any]
 
-# Few labels, neighbours and all labels: a gain in one may be a loss in another.
-MEASURES = (
-    "test_linear_top1_1",
-    "test_linear_top1_5",
-    "test_knn_top1_all",
-    "test_linear_top1_all",
-)
 _ENCODER = ("encoder", "weights", "weights_sha256")
 
 
@@ -43,7 +37,7 @@ class AgainstFrozen:
     def line(self) -> str:
         """Both, in words."""
         return (
-            f"{describe_accuracy(self.metric)}: {100 * self.adapted:.1f} %, frozen "
+            f"{describe_metric(self.metric)}: {100 * self.adapted:.1f} %, frozen "
             f"{100 * self.frozen:.1f} % ({self.gain:+.1f})"
         )
 
@@ -61,7 +55,7 @@ def against_frozen(
     Args:
         trials: all that count.
         adapted: replicates of one clustering.
-        metric: an accuracy that is compared beside `MEASURES`, first.
+        metric: a measure that is compared first; then those `compared_beside` it.
 
     Returns:
         One for each accuracy that both have; none where the encoder was never probed as it is.
@@ -69,7 +63,7 @@ def against_frozen(
     started = {tuple(trial[name] for name in _ENCODER) for trial in adapted}
     frozen = [t for t in trials if is_frozen(t) and tuple(t[n] for n in _ENCODER) in started]
     found = []
-    for name in dict.fromkeys((metric, *MEASURES)):
+    for name in dict.fromkeys((metric, *compared_beside(metric))):
         before, after = _mean(frozen, name), _mean(adapted, name)
         if before is not None and after is not None:
             found.append(AgainstFrozen(name, before, after))
@@ -90,7 +84,7 @@ def verdict(found: Sequence[AgainstFrozen]) -> str:
     losses = [each for each in others if each.gain < -0.5]
     if losses:
         worst = min(losses, key=lambda each: each.gain)
-        text += f", at the cost of {-worst.gain:.1f} in {describe_accuracy(worst.metric)}"
+        text += f", at the cost of {-worst.gain:.1f} in {describe_metric(worst.metric)}"
     return f"That is {text}"
 
 

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from clinfonce.errors import InputError
-from clinfonce.results.analysis.averages import METRICS
+from clinfonce.results.analysis.averages import check_target, with_metrics
 from clinfonce.results.analysis.curves import of_sweep
 from clinfonce.results.analysis.statistics import Array
 from clinfonce.results.sql.query import Results
@@ -205,17 +205,17 @@ def write_points(points: Iterable[Point], path: Path, remarks: Sequence[str]) ->
 
 
 def _rows(results: Results, metric: str, sweep: str | None = None) -> list[dict[str, Any]]:
-    if metric not in METRICS:
-        raise InputError(f"metric {metric!r} is unknown; allowed: {', '.join(METRICS)}")
+    check_target(results, metric)
     setting = "t.data, coalesce(t.regime, 'scratch') as regime, t.encoder, t.epochs, t.batch_size"
     rows: list[dict[str, Any]] = results.sql(
+        f"with t as (select t.*, {with_metrics({'chosen': metric})}) "
         f"select {setting}, clustering_group, t.source, any_value(c.name) as clustering, "
-        f"avg(t.{metric}) as accuracy, count(*) as trials, "
+        "avg(chosen) as accuracy, count(*) as trials, "
         "any_value(coalesce(n_labelled, n_images)) as n_images, "
         "avg(h_z) as h_z, avg(h_t) as h_t, avg(i_zt) as i_zt, avg(i_zt_chance) as i_zt_chance "
-        "from counted t join clusterings c using (clustering_id) "
+        "from t join clusterings c using (clustering_id) "
         "where status = 'complete' and is_replicate and objective = 'cl_infonce' "
-        f"and isfinite(t.{metric}) and i_zt is not null and h_t > 0 and {of_sweep(sweep)} "
+        f"and isfinite(chosen) and i_zt is not null and h_t > 0 and {of_sweep(sweep)} "
         "group by all order by all"
     ).to_pylist()
     return rows

@@ -1,7 +1,8 @@
 """Which attributes help: accuracy with an attribute in the clustering against without it."""
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -78,11 +79,20 @@ def _accuracies(trials: list[dict[str, Any]]) -> dict[frozenset[str], float]:
     """Mean accuracy of each set of attributes over its complete trials."""
     replicates: dict[frozenset[str], list[float]] = defaultdict(list)
     for trial in trials:
-        accuracy = trial["chosen_accuracy"]
-        complete = trial["status"] == "complete" and trial["source"] == "attributes"
-        if complete and trial["attributes"] and accuracy is not None and np.isfinite(accuracy):
-            replicates[frozenset(trial["attributes"])].append(accuracy)
+        accuracy, names = trial["chosen_accuracy"], _attributes_of(trial)
+        complete = trial["status"] == "complete"
+        if complete and names and accuracy is not None and np.isfinite(accuracy):
+            replicates[frozenset(names)].append(accuracy)
     return {chosen: float(np.mean(values)) for chosen, values in replicates.items()}
+
+
+def _attributes_of(trial: Mapping[str, Any]) -> Sequence[str]:
+    """The attributes that a trial clusters by; one where they are the values of a column."""
+    if trial["source"] == "column":
+        clustering = json.loads(trial["spec"] or "{}").get("clustering", {})
+        return [clustering["column"]] if "column" in clustering else []
+    names: Sequence[str] = trial["attributes"] or []
+    return names if trial["source"] == "attributes" else []
 
 
 def _importance(name: str, accuracies: dict[frozenset[str], float]) -> Importance:

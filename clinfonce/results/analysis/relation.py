@@ -16,8 +16,9 @@ from clinfonce.results.analysis.averages import (
 )
 from clinfonce.results.analysis.frozen import AgainstFrozen, against_frozen, verdict
 from clinfonce.results.analysis.statistics import Interval
+from clinfonce.results.analysis.targets import Targets, targets_of
 from clinfonce.results.sql.query import Results
-from clinfonce.results.store.schema import describe_accuracy
+from clinfonce.results.store.measures import describe_metric
 
 # What accuracy is held against, and how people call it.
 QUANTITIES: Mapping[str, str] = {
@@ -112,6 +113,7 @@ class Relation:
             those that ran with several seeds if any did.
         against_frozen: the chosen clustering and the encoder as it was pretrained, with few labels,
             by neighbours and with all labels; none where no trial probed that.
+        targets: all targets side by side, and the groups that lose.
         answer: the outcome in one sentence, or two where there is a frozen encoder.
     """
 
@@ -128,6 +130,7 @@ class Relation:
     notes: tuple[str, ...]
     chosen: str | None
     against_frozen: tuple[AgainstFrozen, ...]
+    targets: Targets
     answer: str
 
     def to_json(self) -> dict[str, Any]:
@@ -169,6 +172,7 @@ def relate(results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None 
         notes=_notes(trials, rows, len(scored)),
         chosen=chosen.clustering_id if chosen else None,
         against_frozen=compared,
+        targets=targets_of(results, sweep=sweep),
         answer=_answer(rows, chosen, metric, compared),
     )
 
@@ -335,7 +339,7 @@ def _outcome(rows: tuple[ClusteringRow, ...], chosen: ClusteringRow | None, metr
     labels = next((r for r in scored if r.source == "labels"), None)
     if chosen is None or instances is None:
         best = chosen or scored[0]
-        return f"{best.name} reaches {_percent(best)}. Accuracy is {describe_accuracy(metric)}."
+        return f"{best.name} reaches {_percent(best)}. Accuracy is {describe_metric(metric)}."
     return _compare(chosen, instances, labels, metric)
 
 
@@ -354,7 +358,7 @@ def _compare(
         gap = labels.accuracy - instances.accuracy
         way = f"{gain / gap:.0f} % of the way to" if gain > 0 and gap > 0 else "against"
         text += f", {way} {labels.name} ({_percent(labels)})"
-    return f"{text}. Accuracy is {describe_accuracy(metric)}."
+    return f"{text}. Accuracy is {describe_metric(metric)}."
 
 
 def _percent(row: ClusteringRow) -> str:

@@ -1,15 +1,16 @@
 """Which of a sweep's clusterings is the best, found or fixed, and how sure that is."""
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
-from clinfonce.errors import InputError
-from clinfonce.results.analysis.averages import METRICS
+from clinfonce.results.analysis.averages import with_metrics
 from clinfonce.results.analysis.curves import of_sweep
 from clinfonce.results.sql.query import Results
+from clinfonce.results.store.measures import DURING_TRAINING, metric_or_none
 
 _DRAWS = 20_000
 _BOUNDS = ("labels", "synthetic")  # sources that are made of the labels
@@ -41,15 +42,15 @@ def contenders(results: Results, sweep: str, metric: str) -> tuple[Contender, ..
     Raises:
         InputError: unknown metric.
     """
-    if metric not in METRICS:
-        raise InputError(f"metric {metric!r} is unknown; allowed: {', '.join(METRICS)}")
     rows = results.sql(
-        f"select name, role, {metric} as value from trials where {of_sweep(sweep)} "
-        f"and status = 'complete' and role in ('fixed', 'confirm') and isfinite({metric}) "
-        f"and source not in {_BOUNDS} order by number"
+        f"select t.name, t.role, {with_metrics({'value': metric})} where {of_sweep(sweep)} "
+        "and t.status = 'complete' and t.role in ('fixed', 'confirm') "
+        f"and t.source not in {_BOUNDS} order by t.number"
     ).to_pylist()
     values = defaultdict(list)
     for row in rows:
+        if row["value"] is None or not math.isfinite(row["value"]):
+            continue
         values[row["name"], row["role"] == "confirm"].append(row["value"])
     found = [Contender(name, is_found, tuple(v)) for (name, is_found), v in values.items()]
     return tuple(sorted(found, key=lambda contender: -contender.mean))
@@ -77,11 +78,12 @@ def probability_of_being_best(several: tuple[Contender, ...]) -> float | None:
 
 
 def best_of_sweep(results: Results, sweep: str, metric: str) -> str | None:
-    """The best of what a search found and of what was fixed, in words; None without a search.
+    """The best of what a search found and of what was fixed, in words.
 
-    Raises:
-        InputError: unknown metric.
+    None without a search, and by a metric that is no measure of a trial by itself.
     """
+    if metric != DURING_TRAINING and metric_or_none(metric) is None:
+        return None
     several = contenders(results, sweep, metric)
     found = next((contender for contender in several if contender.found), None)
     if found is None or len(several) < 2:

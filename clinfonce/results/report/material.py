@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from clinfonce.errors import InputError
+from clinfonce.results.analysis.best import Best, best_in
 from clinfonce.results.analysis.curves import Curve, Dot, curves_of, dots_of, of_sweep
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
@@ -53,6 +55,7 @@ class Material:
         failures: failed trials, the first twenty.
         cautions: pairs of a clustering that is no information, and why.
         setting: pairs of a name and its values, joined.
+        best: the best clustering as a specification; None while there is none.
         finished: when the last trial ended, as text in UTC; empty if none did.
         seconds: of all trials together.
     """
@@ -65,6 +68,7 @@ class Material:
     failures: tuple[Failure, ...]
     cautions: tuple[tuple[str, str], ...]
     setting: tuple[tuple[str, str], ...]
+    best: Best | None
     finished: str
     seconds: float
 
@@ -90,9 +94,17 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
         _failures(results, where),
         _cautions(results, where),
         _setting(results, where),
+        _best(results, relation),
         whole["finished"] or "",
         whole["seconds"] or 0.0,
     )
+
+
+def _best(results: Results, relation: Relation) -> Best | None:
+    try:
+        return best_in(results, relation)
+    except InputError:  # nothing is complete yet
+        return None
 
 
 def _failures(results: Results, where: str) -> tuple[Failure, ...]:
@@ -119,7 +131,8 @@ def _setting(results: Results, where: str) -> tuple[tuple[str, str], ...]:
         + ", ".join(f"list_sort(list(distinct {name})) as {name}" for name in _SETTING)
         + f" from trials where {where}"
     ).to_pylist()
-    return tuple((title, _join(row[name])) for name, title in _SETTING.items() if row[name])
+    known = {name: [v for v in values or () if v is not None] for name, values in row.items()}
+    return tuple((title, _join(known[name])) for name, title in _SETTING.items() if known[name])
 
 
 def _join(values: Iterable[Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from clinfonce.files import write_atomically
 from clinfonce.results.analysis.averages import DEFAULT_METRIC
+from clinfonce.results.report.gallery import Gallery
 from clinfonce.results.report.material import Material, gather
 from clinfonce.results.report.sections import sections
 from clinfonce.results.sql.query import Results
@@ -28,6 +29,7 @@ def report(
     metric: str = DEFAULT_METRIC,
     sweep: str | None = None,
     command: str | None = None,
+    gallery: Gallery | None = None,
 ) -> Path:
     """Write the report, one HTML file that opens without a network.
 
@@ -37,6 +39,7 @@ def report(
         metric: accuracy column of `trials` that the report is about.
         sweep: name of one sweep; None takes all.
         command: the command that made the results, to be shown.
+        gallery: test images as encoders see them, as `clinfonce.trial.gallery` makes it.
 
     Returns:
         The file.
@@ -46,22 +49,23 @@ def report(
     """
     material = gather(results, metric=metric, sweep=sweep)
     path = Path(out)
-    write_atomically(path, printable(_page(material, command)).encode())
+    write_atomically(path, printable(_page(material, command, gallery)).encode())
     return path
 
 
-def _page(material: Material, command: str | None) -> str:
+def _page(material: Material, command: str | None, gallery: Gallery | None) -> str:
     script = (_HERE / "report.js").read_text(encoding="utf-8")
     style = "".join(
         (_HERE / name).read_text(encoding="utf-8") for name in ("report.css", "figures.css")
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = sections(material, command) | {
-        "style": style,
+        "gallery": "" if gallery is None else gallery.html,
+        "style": style + ("" if gallery is None else gallery.style),
         "script": script,
         "script_hash": f"sha256-{digest}",
         "title": escape(_title(material)),
-        "data": _inline_json(_data(material)),
+        "data": _inline_json(_data(material, gallery)),
     }
     return _fill((_HERE / "report.html").read_text(encoding="utf-8"), parts)
 
@@ -71,10 +75,11 @@ def _title(material: Material) -> str:
     return f"{relation.sweep or relation.data or 'results'} · clinfonce"
 
 
-def _data(material: Material) -> dict[str, Any]:
-    """What the script of the page needs: the rows of the table and of the tooltips."""
+def _data(material: Material, gallery: Gallery | None) -> dict[str, Any]:
+    """What the script of the page needs: the rows of the table and of the tooltips, the map."""
     rows = [{k: _finite(v) for k, v in vars(row).items()} for row in material.relation.rows]
-    return {"rows": rows, "chosen": material.relation.chosen}
+    images = None if gallery is None else gallery.data
+    return {"rows": rows, "chosen": material.relation.chosen, "gallery": images}
 
 
 def _finite(value: Any) -> Any:

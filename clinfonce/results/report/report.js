@@ -1,6 +1,6 @@
 "use strict";
 
-const { rows, chosen } = JSON.parse(document.getElementById("data").textContent);
+const { rows, chosen, gallery } = JSON.parse(document.getElementById("data").textContent);
 
 const percent = (value) => `${(100 * value).toFixed(1)} %`;
 const bits = (value) => value.toFixed(2);
@@ -249,3 +249,119 @@ for (const button of buttons) {
     }
   });
 }
+
+// ---- copy the best specification
+
+const copy = document.getElementById("copy");
+if (copy) {
+  const text = document.getElementById("best");
+  const tell = (word) => {
+    copy.textContent = word;
+    setTimeout(() => { copy.textContent = "Copy"; }, 2000);
+  };
+  const select = () => {
+    getSelection().selectAllChildren(text);
+    tell(document.execCommand("copy") ? "Copied" : "Selected");
+  };
+  copy.hidden = false;
+  copy.addEventListener("click", () => {
+    if (!navigator.clipboard) select(); // of a page that is no secure context
+    else navigator.clipboard.writeText(text.textContent).then(() => tell("Copied"), select);
+  });
+}
+
+// ---- map of test images: thumbnails of those that have room, dots of the others, coloured by a column
+
+const COLOURS = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#e08214", "#17becf", "#8c564b",
+  "#e377c2", "#bcbd22", "#3f51b5", "#009688", "#795548", "#7f7f7f"];
+
+function drawGallery() {
+  const canvas = document.getElementById("map");
+  const picks = ["map-encoder", "map-colour"].map((id) => document.getElementById(id));
+  const thumbnail = make("span", undefined, "thumb");
+  canvas.after(thumbnail);
+  const source = getComputedStyle(thumbnail).backgroundImage.slice(5, -2);
+  thumbnail.remove();
+  const atlas = new Image();
+  let places = [];
+  let current = -1;
+
+  const kinds = () => [...new Set(gallery.columns[picks[1].value])].sort(
+    (a, b) => a.localeCompare(b, "en", { numeric: true }));
+
+  const draw = () => {
+    const width = canvas.clientWidth;
+    const height = Math.round(Math.min(width * 0.7, 640));
+    const ratio = window.devicePixelRatio || 1;
+    [canvas.width, canvas.height] = [width * ratio, height * ratio];
+    canvas.style.height = `${height}px`;
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    const { tile, across } = gallery;
+    const size = width < 500 ? tile * 0.5 : tile * 0.7;
+    const values = gallery.columns[picks[1].value];
+    const known = kinds();
+    places = gallery.maps[picks[0].value].map(([x, y]) => [
+      size / 2 + 3 + x * (width - size - 6), size / 2 + 3 + (1 - y) * (height - size - 6)]);
+    const taken = [];
+    const order = places.map((_, i) => i);
+    if (current >= 0) order.push(...order.splice(current, 1)); // on top
+    for (const i of order) {
+      const [x, y] = places[i];
+      const free = i === current ||
+        !taken.some(([a, b]) => Math.abs(a - x) < size && Math.abs(b - y) < size);
+      pen.strokeStyle = pen.fillStyle = COLOURS[known.indexOf(values[i]) % COLOURS.length];
+      if (free) {
+        taken.push([x, y]);
+        const side = i === current ? size * 1.6 : size;
+        pen.drawImage(atlas, (i % across) * tile, Math.floor(i / across) * tile, tile, tile,
+          x - side / 2, y - side / 2, side, side);
+        pen.lineWidth = i === current ? 4 : 2.5;
+        pen.strokeRect(x - side / 2, y - side / 2, side, side);
+      } else {
+        pen.beginPath();
+        pen.arc(x, y, 3.5, 0, 7);
+        pen.fill();
+      }
+    }
+  };
+
+  const show = (index) => {
+    current = index;
+    const words = Object.entries(gallery.columns).map(([name, v]) => `${name} ${v[index]}`);
+    document.getElementById("map-said").textContent = index < 0 ? "" : words.join(" · ");
+    draw();
+  };
+
+  const refresh = () => {
+    document.getElementById("map-legend").replaceChildren(...kinds().map((kind, number) => {
+      const entry = make("span", kind);
+      entry.style.setProperty("--colour", COLOURS[number % COLOURS.length]);
+      return entry;
+    }));
+    draw();
+  };
+
+  for (const pick of picks) pick.addEventListener("change", refresh);
+  window.addEventListener("resize", draw);
+  canvas.addEventListener("pointermove", (event) => {
+    const frame = canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
+    const found = places.reduce((best, [a, b], i) => {
+      const distance = (a - x) ** 2 + (b - y) ** 2;
+      return distance < best[0] ? [distance, i] : best;
+    }, [REACH ** 2, -1])[1];
+    if (found !== current) show(found);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const order = places.map((_, i) => i).sort((a, b) => places[a][0] - places[b][0]);
+    show(order[(order.indexOf(current) + step + order.length) % order.length]);
+  });
+  atlas.addEventListener("load", refresh);
+  atlas.src = source;
+}
+
+if (gallery) drawGallery();

@@ -10,7 +10,8 @@ from clinfonce.results.analysis.relation import QUANTITIES, Effect, Relation
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.report import figures
 from clinfonce.results.report.material import Material
-from clinfonce.results.store.schema import describe_accuracy
+from clinfonce.results.report.targets import target_section
+from clinfonce.results.store.measures import describe_metric
 
 
 def sections(material: Material, command: str | None) -> dict[str, str]:
@@ -22,7 +23,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "answer": _unbroken(relation.answer),
         "summary": _summary(material),
         "tiles": _tiles(relation),
-        "metric": escape(describe_accuracy(relation.metric)),
+        "metric": escape(describe_metric(relation.metric)),
         "plane": _both(lambda size: figures.information_plane(rows, size=size, chosen=chosen)),
         "plane_above_chance": _both(
             lambda size: figures.information_plane(
@@ -31,6 +32,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         ),
         "granularity": _both(partial(_sized, figures.granularity, rows)),
         "curves": _both(partial(_sized, figures.learning_curves, material.curves)),
+        "targets": target_section(relation.targets),
         "correlations": _both(partial(_sized, figures.correlations, relation.correlations)),
         "importances": _importances(material),
         "shares": _shares(material),
@@ -38,6 +40,7 @@ def sections(material: Material, command: str | None) -> dict[str, str]:
         "costs": _costs(relation),
         "findings": _findings(relation),
         "predictions": _predictions(relation),
+        "use": _use(material),
         "notes": "".join(f"<li>{escape(note)}</li>" for note in relation.notes),
         "setting": "".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
@@ -206,6 +209,19 @@ def _predictions(relation: Relation) -> str:
         "the others (mean absolute error, leaving it out)</caption><thead><tr>"
         '<th scope="col">known of it</th><th scope="col" class="number">points</th><td></td>'
         f"</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _use(material: Material) -> str:
+    """The best clustering as a specification, with a button that copies it."""
+    if material.best is None:
+        return ""
+    text = escape(material.best.yaml)
+    return (
+        '<section aria-labelledby="h-use"><div class="headline"><h2 id="h-use">Use the best</h2>'
+        '<button type="button" id="copy" hidden>Copy</button></div>'
+        "<p>As a specification: <code>clinfonce best &gt; best.yaml</code> prints it too.</p>"
+        f'<pre id="best" tabindex="0"><code>{text}</code></pre></section>'
     )
 
 

@@ -12,27 +12,33 @@ from typing import Any
 from clinfonce.files import Folder
 from clinfonce.results.store.scan import Listing, listing, patiently, scan_files
 from clinfonce.results.store.schema import TABLES
+from clinfonce.results.store.scores import old_scores
+
+STORED = {"trials": "_trials"}
 
 
 def attach(connection: Any, folder: Folder) -> list[str]:
-    """Make trials, epochs and clusterings of a folder views of a connection.
+    """Make the tables of a folder views of a connection, but `trials` under the name _trials.
+
+    So the view `trials` can have accuracies too.
 
     Returns:
         The paths of the files that the connection must be allowed to read.
     """
     paths: list[str] = []
     for table in TABLES:
-        direct, rest = patiently(folder, partial(_parts, folder, table))
-        if not direct:
-            connection.register(table, rest)
+        name = STORED.get(table, table)
+        direct, others = patiently(folder, partial(_parts, folder, table))
+        if not direct and len(others) == 1:
+            connection.register(name, others[0])
             continue
         paths += direct
-        parts = [f"select * from read_parquet([{quoted(direct)}])"]
-        if rest is not None:
-            loose = f"_loose_{table}"  # of a name that no query should need
+        parts = [f"select * from read_parquet([{quoted(direct)}])"] if direct else []
+        for number, rest in enumerate(others):
+            loose = f"_loose_{number}_{table}"  # of a name that no query should need
             connection.register(loose, rest)
             parts.append(f"select * from {loose}")
-        connection.execute(f"create view {table} as {' union all by name '.join(parts)}")
+        connection.execute(f"create view {name} as {' union all by name '.join(parts)}")
     return paths
 
 
@@ -41,12 +47,14 @@ def quoted(paths: Sequence[str]) -> str:
     return ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
 
 
-def _parts(folder: Folder, table: str) -> tuple[list[str], Any]:
-    """Paths of files for DuckDB itself, and all other rows as a data set; None where none are."""
+def _parts(folder: Folder, table: str) -> tuple[list[str], list[Any]]:
+    """Paths of files for DuckDB itself, and all other rows as data sets."""
     files = listing(folder, table)
     direct = [c for c in files.compacted if c.current and not c.hidden and folder.local]
     others = tuple(c for c in files.compacted if c not in direct)
-    rest = None
+    rest = []
     if files.single or others or not direct:
-        rest = scan_files(folder, table, Listing(files.single, others))
+        rest.append(scan_files(folder, table, Listing(files.single, others)))
+    if table == "scores" and (old := old_scores(folder, files)) is not None:
+        rest.append(old)
     return [folder.path(f"{table}/{c.name}") for c in direct], rest

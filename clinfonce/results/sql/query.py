@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from clinfonce.results.sql.attach import attach, quoted
+from clinfonce.results.sql.columns import trials_with_accuracies
 from clinfonce.results.sql.interruption import Interruptible
 from clinfonce.results.sql.plain import fetch
 from clinfonce.results.sql.statement import input_error, only_reading
@@ -31,7 +32,8 @@ _SETTINGS = (
 class Results:
     """The tables and views of a store, for SQL. Use `open_results`.
 
-    Tables: trials, epochs, clusterings. Views: best, by_clustering, attributes.
+    Tables: trials, scores, epochs, clusterings. Views: counted, best, by_clustering, by_target,
+    attributes.
     """
 
     def __init__(self, store: Store) -> None:
@@ -101,6 +103,7 @@ def _connect(store: Store) -> Any:
     for setting in _SETTINGS:
         connection.execute(f"set {setting}")
     paths = attach(connection, store.folder)
+    connection.execute(f"create view trials as {trials_with_accuracies()}")
     connection.execute(_VIEWS.read_text())
     # From here on a query can reach the tables above and nothing else: no file, no network.
     connection.execute(f"set allowed_paths = [{quoted(paths)}]")

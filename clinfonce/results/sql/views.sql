@@ -1,4 +1,4 @@
--- Views over the tables trials, epochs and clusterings. `select * from best`, and so on.
+-- Views over the tables trials, scores, epochs and clusterings. `select * from best`, and so on.
 
 -- The trials that count. Those of role choose only select the settings of a fixed trial, which runs
 -- with them again: as replicates beside it they would mix settings. clustering_group is the
@@ -81,6 +81,23 @@ select
     )
 from averaged
 order by sweep, test_linear_top1_5 desc nulls last, clustering;
+
+-- One row per clustering in a sweep and measure of a target: mean, sample standard deviation over its
+-- complete replicates, and how many seeds those have.
+create view by_target as
+select
+    sweep, clustering_group as clustering_id, any_value(clustering order by number) as clustering,
+    t.source, objective, s.target, split, probe, labels, measure, grouped_by, "group",
+    avg(nullif(value, 'nan'::double)) as value,
+    stddev_samp(nullif(value, 'nan'::double)) as value_std,
+    count(nullif(value, 'nan'::double)) as trials,
+    count(distinct seed) as seeds,
+    round(avg(images))::bigint as images
+from counted t join scores s using (trial_id)
+where status = 'complete' and is_replicate
+group by
+    sweep, clustering_group, t.source, objective, s.target, split, probe, labels, measure,
+    grouped_by, "group";
 
 -- One row per trial and attribute of its sweep; included says whether its clustering uses it.
 create view attributes as

@@ -16,13 +16,15 @@ from uuid import uuid4
 import pyarrow.compute as pc
 
 from clinfonce.files import Folder
-from clinfonce.results.store.inspection import COMPACTED, SUFFIX, key_of
+from clinfonce.results.store.inspection import COMPACTED, MANY_ROWS, SUFFIX, key_of
 from clinfonce.results.store.parquet import parquet_bytes
 from clinfonce.results.store.scan import Listing, listing, mark_compacted, scan_files
 from clinfonce.results.store.schema import TABLES
+from clinfonce.results.store.scores import old_scores
 
 # Compacted files are gathered again once there are this many, so that rows are copied rarely.
 _MOST_COMPACTED = 16
+_ORDER = {"epochs": ("epoch",), "scores": ("target", "split", "probe", "labels", "measure")}
 
 
 @contextmanager
@@ -62,16 +64,28 @@ def compact(folder: Folder, *, everything: bool) -> None:
         folder: the store's folder.
         everything: gather compacted files too, to one file a table.
     """
+    _move_scores(folder)
     ended = listing(folder, "trials").keys
     for table in TABLES:
         files = listing(folder, table)
         _delete(folder, table, files.replaced)
-        single = files.single & ended if table == "epochs" else files.single
+        single = files.single & ended if table in MANY_ROWS else files.single
         all_of_them = everything or len(files.compacted) >= _MOST_COMPACTED
         # A key must not end up in two compacted files.
         old = tuple(c for c in files.compacted if all_of_them or c.keys & single)
         if len(single) + len(old) > 1:
             _gather(folder, table, Listing(frozenset(single), old))
+
+
+def _move_scores(folder: Folder) -> None:
+    """Give the trials of older versions the scores that they held themselves.
+
+    Read again before their columns are deleted they are the same, so this may stop anywhere.
+    """
+    files = listing(folder, "scores")
+    if (old := old_scores(folder, files)) is not None:
+        keys = listing(folder, "trials").keys - files.keys
+        _write(folder, "scores", old, keys, [])
 
 
 def drop(folder: Folder, table: str, keys: set[str]) -> None:
@@ -99,7 +113,7 @@ def _write(
     folder: Folder, table: str, rows: Any, keys: set[str] | frozenset[str], replaces: list[str]
 ) -> None:
     """Write the rows of keys as one compacted file, then delete the files that it replaces."""
-    order = [(name, "ascending") for name in (key_of(table), "epoch") if name in rows.schema.names]
+    order = [(name, "ascending") for name in (key_of(table), *_ORDER.get(table, ()))]
     rows = mark_compacted(rows.sort_by(order), sorted(keys), replaces)
     name = f"{table}/{COMPACTED}{uuid4().hex}"
     folder.write(name + SUFFIX, parquet_bytes(rows, small=False, name=name))

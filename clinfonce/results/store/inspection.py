@@ -22,6 +22,8 @@ from clinfonce.seal import read_seal
 SUFFIX = ".parquet"
 COMPACTED = "_compacted-"
 
+MANY_ROWS = ("scores", "epochs")  # tables with many rows of a trial, or none
+
 KEYS, REPLACES = b"clinfonce.keys", b"clinfonce.replaces"
 
 _COMPACTED_NAME = re.compile(f"{COMPACTED}[0-9a-f]{{32}}")
@@ -125,7 +127,7 @@ def _holds_rows(file: RowFile, content: bytes) -> bool:
     wanted = {stem}
     if stem.startswith(COMPACTED):
         wanted = set(_noted(file, rows.schema, KEYS))
-    elif file.table != "epochs" and rows.num_rows != 1:
+    elif file.table not in MANY_ROWS and rows.num_rows != 1:
         return False
     return (
         _fits(rows, file.table)
@@ -149,7 +151,8 @@ def _damaged(file: RowFile, why: str) -> StorageError:
     place = f"{file.place.split('?')[0].rstrip('/')}/{file.table}/{file.name}"
     what_to_do = {
         "trials": "remove it, and the same sweep runs the trial again",
-        "epochs": "remove it and that of its trial, and the same sweep runs the trial again",
         "clusterings": "remove it and run its sweep with --fresh",
     }
-    return StorageError(f"{place} is damaged: {why}. Restore it, or {what_to_do[file.table]}")
+    of_a_trial = "remove it and that of its trial, and the same sweep runs the trial again"
+    doing = what_to_do.get(file.table, of_a_trial)
+    return StorageError(f"{place} is damaged: {why}. Restore it, or {doing}")

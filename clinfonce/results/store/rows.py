@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from clinfonce.results.store.schema import ROLES, STATUSES, TABLES, Column, arrow_schema
+from clinfonce.results.store.column import Column
+from clinfonce.results.store.schema import ROLES, STATUSES, TABLES, arrow_schema
 
 _CHOICES = {"role": ROLES, "status": STATUSES}
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,120}")

@@ -126,18 +126,26 @@ def scan(folder: Folder, table: str) -> Any:
     return scan_files(folder, table, listing(folder, table))
 
 
-def scan_files(folder: Folder, table: str, files: Listing) -> Any:
-    """The rows of some files of a table as a data set; single files come before compacted rows."""
+def scan_files(folder: Folder, table: str, files: Listing, schema: Any = None) -> Any:
+    """The rows of some files of a table as a data set; single files come before compacted rows.
+
+    Args:
+        folder: the store's folder.
+        table: the table.
+        files: which.
+        schema: columns that are read; None: those of the table.
+    """
+    schema = arrow_schema(table) if schema is None else schema
     whole, parts = [], []
     for compacted in files.compacted:
         if compacted.hidden:
-            rows = _files(folder, table, [compacted.name]).to_table()
+            rows = _files(folder, table, [compacted.name], schema).to_table()
             stale = pc.is_in(rows[key_of(table)], pa.array(sorted(compacted.hidden)))
             parts.append(ds.dataset(rows.filter(pc.invert(stale))))
         else:
             whole.append(compacted.name)
     whole += [key + SUFFIX for key in sorted(files.single)]
-    read = _files(folder, table, whole)
+    read = _files(folder, table, whole, schema)
     return ds.dataset([read, *parts]) if parts else read
 
 
@@ -147,7 +155,9 @@ def rows_of(folder: Folder, table: str, key: str) -> list[dict[str, Any]]:
     holders = [c.name for c in files.compacted if key in c.keys - c.hidden]
     names = [key + SUFFIX] if key in files.single else holders[:1]
     wanted = pc.field(key_of(table)) == key
-    rows: list[dict[str, Any]] = _files(folder, table, names).to_table(filter=wanted).to_pylist()
+    rows: list[dict[str, Any]] = (
+        _files(folder, table, names, arrow_schema(table)).to_table(filter=wanted).to_pylist()
+    )
     return rows
 
 
@@ -165,10 +175,10 @@ def _compacted(names: Sequence[str] | dict[str, Stamp]) -> list[str]:
     return [n for n in names if n.startswith(COMPACTED)]
 
 
-def _files(folder: Folder, table: str, names: Sequence[str]) -> Any:
+def _files(folder: Folder, table: str, names: Sequence[str], schema: Any) -> Any:
     return ds.FileSystemDataset.from_paths(
         [folder.path(f"{table}/{name}") for name in names],
-        schema=arrow_schema(table),
+        schema=schema,
         format=_PARQUET,
         filesystem=folder.filesystem,
     )

@@ -1,103 +1,23 @@
-"""The three result tables: every column with its type, unit, source and meaning.
+"""The result tables: every column with its type, unit, source and meaning.
 
 This one place is what the store writes, what the query reads and what docs/results.md says.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+from clinfonce.results.store.column import Column
+from clinfonce.results.store.score_columns import SCORES
 
-SPLITS = ("val", "test")
-PROBES = ("linear", "knn")
-TOPS = (1, 5)
-LABELS_PER_CLASS = ("1", "5", "10", "all")
+SCHEMA_VERSION = 2
 
 ROLES = ("choose", "fixed", "search", "confirm", "single")
 STATUSES = ("complete", "stopped", "failed")
 
 _TIMESTAMP = pa.timestamp("ms", tz="UTC")
 
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a result table.
-
-    Attributes:
-        name: Its name in Parquet and SQL.
-        type: Its Arrow type.
-        description: What a value means, and when it is null.
-        unit: The unit, empty where there is none.
-        source: The part of the program that the value comes from.
-        required: Whether null is refused.
-        measured: Whether it varies between repetitions of the same trial: times, memory, machine.
-    """
-
-    name: str
-    type: Any
-    description: str
-    unit: str = ""
-    source: str = ""
-    required: bool = False
-    measured: bool = False
-
-
-def accuracy_column(split: str, probe: str, top: int, labels: str, *, std: bool = False) -> str:
-    """The name of an accuracy column, such as ``test_linear_top1_5``."""
-    return f"{split}_{probe}_top{top}_{labels}" + ("_std" if std else "")
-
-
-_SPLIT_WORDS = {"val": "validation", "test": "test"}
-_PROBE_WORDS = {"linear": "linear probe", "knn": "kNN probe"}
-_LABEL_WORDS = {
-    "1": "1 label per class",
-    "5": "5 labels per class",
-    "10": "10 labels per class",
-    "all": "all labels",
-}
-
-
-def describe_accuracy(metric: str) -> str:
-    """Say an accuracy column in words: "test accuracy, linear probe, 5 labels per class"."""
-    if metric == "val_knn":
-        return "validation accuracy, kNN during training"
-    split, probe, top, labels = metric.split("_")
-    words = f"{_SPLIT_WORDS[split]} accuracy, {_PROBE_WORDS[probe]}, {_LABEL_WORDS[labels]}"
-    return words if top == "top1" else f"{words}, top {top[3:]}"
-
-
-def _accuracy(split: str, probe: str, top: int, labels: str) -> Column:
-    name = accuracy_column(split, probe, top, labels)
-    words = describe_accuracy(name)
-    draws = "" if labels == "all" else "; mean over the draws of labelled images"
-    words = f"{words[0].upper()}{words[1:]}{draws}; null where it was not measured"
-    return Column(name, pa.float64(), words, "share, 0–1", f"evaluation, {probe}")
-
-
-def _accuracy_std(split: str, probe: str, labels: str) -> Column:
-    name = accuracy_column(split, probe, 1, labels, std=True)
-    words = f"Sample standard deviation of {name.removesuffix('_std')} over the draws of labels"
-    return Column(name, pa.float64(), words, "share, 0–1", f"evaluation, {probe}")
-
-
-_ACCURACIES = tuple(
-    _accuracy(split, probe, top, labels)
-    for split in SPLITS
-    for probe in PROBES
-    for top in TOPS
-    for labels in LABELS_PER_CLASS
-) + tuple(
-    _accuracy_std(split, probe, labels)
-    for split in SPLITS
-    for probe in PROBES
-    for labels in LABELS_PER_CLASS
-    if labels != "all"
-)
-
-ACCURACIES = tuple(c.name for c in _ACCURACIES if not c.name.endswith("_std"))
 
 _SPECIFICATION = "specification"
 _SEARCH = "sweep"
@@ -206,6 +126,13 @@ _TRIAL_SETUP = (
     ),
     Column("data", pa.string(), "Name of the data set", source=_SPECIFICATION),
     Column("data_fingerprint", pa.string(), "Hash of the data's content", source=_DATA),
+    Column(
+        "target",
+        pa.string(),
+        "The target that a measure is of which names none: the first of kind class, else the "
+        "first; null where there is none, and in rows of versions that knew `label` alone",
+        source=_DATA,
+    ),
     Column(
         "status",
         pa.string(),
@@ -381,7 +308,8 @@ _CLUSTERINGS = (
 )
 
 TABLES: Mapping[str, tuple[Column, ...]] = {
-    "trials": _TRIAL_SETUP + _ACCURACIES + _TRIAL_END,
+    "trials": _TRIAL_SETUP + _TRIAL_END,
+    "scores": SCORES,
     "epochs": _EPOCHS,
     "clusterings": _CLUSTERINGS,
 }
@@ -390,7 +318,7 @@ MEASURED = frozenset(c.name for columns in TABLES.values() for c in columns if c
 
 
 def arrow_schema(table: str) -> Any:
-    """The Arrow schema of ``trials``, ``epochs`` or ``clusterings``; no field is "not null".
+    """The Arrow schema of a table; no field is "not null".
 
     Required columns are checked on writing. The fields stay nullable so that a store of an older
     version, which lacks a later column, reads as nulls.

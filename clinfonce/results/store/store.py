@@ -4,11 +4,12 @@
       store.json                       what this folder is
       clusterings/<clustering_id>.parquet
       epochs/<trial_id>.parquet
+      scores/<trial_id>.parquet
       trials/<trial_id>.parquet        written last: it says that the trial is done
 
 Many processes and machines may write at once, since no two write the same file. A trial that was
-interrupted leaves at most an epochs file, which the next attempt replaces. Once there are many
-files they are gathered into few, `_compacted-….parquet` beside them.
+interrupted leaves at most files of epochs and scores, which the next attempt replaces. Once there
+are many files they are gathered into few, `_compacted-….parquet` beside them.
 """
 
 import json
@@ -16,6 +17,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import pyarrow.compute as pc
 
 from clinfonce.errors import InputError, StorageError
 from clinfonce.files import Folder
@@ -25,6 +28,7 @@ from clinfonce.results.store.parquet import parquet_bytes
 from clinfonce.results.store.rows import check_key, to_table
 from clinfonce.results.store.scan import listing, patiently, rows_of, scan
 from clinfonce.results.store.schema import SCHEMA_VERSION, TABLES
+from clinfonce.results.store.scores import by_trial, named, parted, scan_scores
 
 Row = Mapping[str, Any]
 
@@ -43,6 +47,7 @@ class Store:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self._clusterings: set[str] = set()  # keys known to be there; they are never removed
+        self._is_current = False  # whether its marker is known to be of this version
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> "Store":
@@ -62,11 +67,10 @@ class Store:
                 f"{os.fspath(path)!r} holds something else than results (no {_MARKER}); "
                 "give an empty or a new folder with --results"
             )
-        marker = {"format": _FORMAT, "version": SCHEMA_VERSION}
         try:
             if is_new:
                 folder.make()
-                folder.write(_MARKER, (json.dumps(marker) + "\n").encode())
+                folder.write(_MARKER, _marker())
             else:
                 folder.check_writable()
         except StorageError as error:
@@ -89,16 +93,24 @@ class Store:
                 f"no results in {os.fspath(path)!r}: run `clinfonce sweep` first, "
                 "or name the folder of the results with --results"
             )
-        _check_marker(folder.read(_MARKER), os.fspath(path))
+        _version(folder.read(_MARKER), os.fspath(path))
         return cls(folder)
 
-    def write_trial(self, trial: Row, epochs: Sequence[Row], clustering: Row | None) -> None:
+    def write_trial(
+        self,
+        trial: Row,
+        epochs: Sequence[Row],
+        clustering: Row | None,
+        scores: Sequence[Row] | None = None,
+    ) -> None:
         """Write a finished trial: complete, stopped or failed.
 
         Args:
             trial: the row of `trials`; absent keys are null.
             epochs: the rows of `epochs`.
             clustering: the row of `clusterings`; None where the trial never had one.
+            scores: the rows of `scores`, perhaps without their trial; None: those that the row
+                names, such as test_linear_top1_5.
 
         Raises:
             ValueError: unknown or missing column, key that is no file name, stranger's epochs.
@@ -107,9 +119,16 @@ class Store:
         trial_id = check_key("trial_id", trial["trial_id"])
         if strangers := {e["trial_id"] for e in epochs} - {trial_id}:
             raise ValueError(f"epochs of {sorted(strangers)} given with trial {trial_id}")
-        tables = {"epochs": to_table("epochs", epochs), "trials": to_table("trials", [trial])}
+        columns, measured = parted(trial)
+        measured = measured if scores is None else [dict(score) for score in scores]
+        tables = {
+            "epochs": to_table("epochs", epochs),
+            "scores": to_table("scores", [{**score, "trial_id": trial_id} for score in measured]),
+            "trials": to_table("trials", [columns]),
+        }
         self.check_there()
         with shared(self.folder):
+            self._keep_older_versions_out()
             if clustering is not None:
                 self._write_clustering(clustering)
             for table, rows in tables.items():  # trials last
@@ -149,9 +168,19 @@ class Store:
         self._compact(everything=True, wait=True)
 
     def finished(self) -> dict[str, dict[str, Any]]:
-        """The rows of all trials that have ended, by trial_id, in order of their keys."""
+        """The rows of all trials that have ended, by trial_id, in order of their keys.
+
+        Each has its measures by name, such as test_linear_top1_5; those of groups are left out.
+        """
         rows = patiently(self.folder, lambda: scan(self.folder, "trials").to_table().to_pylist())
-        return {row["trial_id"]: row for row in sorted(rows, key=lambda row: str(row["trial_id"]))}
+        whole = pc.field("grouped_by").is_null()
+        scores = by_trial(
+            patiently(
+                self.folder, lambda: scan_scores(self.folder).to_table(filter=whole).to_pylist()
+            )
+        )
+        ordered = sorted(rows, key=lambda row: str(row["trial_id"]))
+        return {row["trial_id"]: named(row, scores.get(row["trial_id"], ())) for row in ordered}
 
     def epochs_of(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows of `epochs` of one trial, in order; none if it is unknown."""
@@ -187,13 +216,22 @@ class Store:
         """Remove trials and their epochs, so that they run again; unknown ones are passed over."""
         keys = {check_key("trial_id", trial_id) for trial_id in trial_ids}
         with exclusive(self.folder, wait=True):
-            for table in ("trials", "epochs"):  # trials first: no done trial lacks its epochs
+            for table in ("trials", "scores", "epochs"):  # trials first: no done trial lacks any
                 drop(self.folder, table, keys)
 
     def _compact(self, *, everything: bool, wait: bool) -> None:
         with exclusive(self.folder, wait=wait) as got:
             if got:
+                self._keep_older_versions_out()
                 compact(self.folder, everything=everything)
+
+    def _keep_older_versions_out(self) -> None:
+        """Mark an older store as one of this version, as what is written from here on is."""
+        if self._is_current:
+            return
+        if _version(self.folder.read(_MARKER), self.folder.place) < SCHEMA_VERSION:
+            self.folder.write(_MARKER, _marker())
+        self._is_current = True
 
     def _write_clustering(self, clustering: Row) -> None:
         key = check_key("clustering_id", clustering["clustering_id"])
@@ -213,7 +251,16 @@ def _may_be_ours(name: str) -> bool:
     return name in _PARTS or name.startswith(".tmp-")
 
 
-def _check_marker(content: bytes, path: str) -> None:
+def _marker() -> bytes:
+    return (json.dumps({"format": _FORMAT, "version": SCHEMA_VERSION}) + "\n").encode()
+
+
+def _version(content: bytes, path: str) -> int:
+    """The version of a store by what its marker holds.
+
+    Raises:
+        InputError: it is damaged, of something else, or of a newer version.
+    """
     try:
         marker = json.loads(content)
         name, version = marker["format"], int(marker["version"])
@@ -226,3 +273,4 @@ def _check_marker(content: bytes, path: str) -> None:
             f"{path!r} holds results of version {version}; this clinfonce reads up to "
             f"{SCHEMA_VERSION}: install a newer one"
         )
+    return version

@@ -1,7 +1,7 @@
 """The state of a running sweep: takes what trials report, decides, writes rows."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,14 +16,17 @@ from clinfonce.features import FeatureCache
 from clinfonce.results.store.store import Store
 from clinfonce.scaling.bookkeeping.cleanup import forget
 from clinfonce.scaling.bookkeeping.retention import BestEncoders
+from clinfonce.scaling.bookkeeping.specification import note_advised, read_growth
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.scaling.search.journal import StudyJournal
+from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan, Proposal
-from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
+from clinfonce.trial.label_free import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
     Row,
@@ -49,8 +52,10 @@ class Progress(Protocol):
     def start(self, total: int) -> None:
         """The sweep begins."""
 
-    def epoch(self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float) -> None:
-        """A running trial has a new validation accuracy."""
+    def epoch(
+        self, trial_id: str, name: str, epoch: int, epochs: int, accuracy: float | None
+    ) -> None:
+        """A running trial has a new validation accuracy; None where the data have no labels."""
 
     def trial(self, row: Row, *, earlier: bool) -> None:
         """A trial has ended, perhaps in an earlier run of the sweep."""
@@ -77,15 +82,19 @@ class SweepState:
         reader: WeightsReader | None = None,
     ) -> None:
         self.sweep, self.table, self._store, self._progress = sweep, table, store, progress
+        self._growth = read_growth(store.folder, sweep.name)
         self._study = None if sweep.search is None else StudyJournal(store.folder, sweep.name)
         searcher = None
         if self._study is not None:
             storage = JournalStorage(self._study)
-            names, parts = offered(sweep, table)
-            searcher = OptunaSearcher(sweep, names, storage, advised_points(sweep, table), parts)
+            names, parts = offered(sweep, without_held_out(sweep.trial.evaluation, table))
+            searcher = grown_searcher(
+                sweep, names, parts, self._growth.stages, storage, self._first_points()
+            )
         reader = reader or WeightsReader(store.folder, table)
         self.start = Start(reader.by_digest, FeatureCache(store.folder))
-        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle)
+        columns = columns_of(sweep, table)
+        self.plan = Plan(sweep, table.fingerprint, searcher, reader.settle, columns)
         self._running: dict[str, Proposal] = {}
         self._history: dict[str, dict[int, Epoch]] = {}
         self._clusterings: dict[str, Clustering | None] = {}
@@ -96,10 +105,19 @@ class SweepState:
         self._upcoming: Proposal | None = None  # the next of the plan, looked at but not started
         self.lost: dict[str, str] = {}
         self.broken: StorageError | None = None
-        self._encoders = BestEncoders(store.folder, sweep.metric, sweep.keep)
+        self._encoders = BestEncoders(store.folder, columns, sweep.keep)
         self._deaths: dict[str, int] = {}  # of a trial's process, since it last said something
         self._said: set[str] = set()
         self._lost_in_a_row = 0  # without a report of any trial in between
+
+    def _first_points(self) -> Sequence[Mapping[str, Any]]:
+        """What a search that is seeded with advice begins with, the same after it has grown."""
+        if (noted := self._growth.advised) is not None:
+            return noted
+        points = advised_points(self.sweep, self.table)
+        if points:
+            note_advised(self._store.folder, self.sweep.name, points)
+        return points
 
     def close(self) -> None:
         """Bring the study of the search up to date."""
@@ -212,12 +230,15 @@ class SweepState:
             self._end(identity, "failed", error=report["failure"])
         elif "trial" in report:
             clustering = next(iter(report["clustering"]), None)
-            self._end(identity, "complete", report["trial"][0], clustering)
+            self._end(
+                identity, "complete", report["trial"][0], clustering, scores=report.get("scores")
+            )
         else:
             proposal, epoch = self._running[identity], report["epoch"]
             name, epochs = self._name(proposal), proposal.spec.epochs
-            self._progress.epoch(identity, name, epoch, epochs, report["val_knn"])
-            if self.plan.should_stop(identity, epoch, report["val_knn"]):
+            accuracy = report["val_knn"]  # None where the data have no labels
+            self._progress.epoch(identity, name, epoch, epochs, accuracy)
+            if accuracy is not None and self.plan.should_stop(identity, epoch, accuracy):
                 self._end(identity, "stopped")
                 return True
         return False
@@ -258,7 +279,7 @@ class SweepState:
         A search went on without a trial that was lost; with its row it proposes other trials.
         """
         rows = self._store.finished().values()
-        mine = {row["trial_id"] for row in self.plan.rows}
+        mine = {row["trial_id"] for row in self.plan.rows} | self._growth.kept
         outdated = [
             row["trial_id"]
             for row in rows
@@ -275,6 +296,7 @@ class SweepState:
         trial: Row | None = None,
         described: Row | None = None,
         *,
+        scores: Sequence[Row] | None = None,
         error: str | None = None,
         lost: bool = False,
     ) -> None:
@@ -300,7 +322,7 @@ class SweepState:
         if lost:
             self.lost[identity] = error or ""
         else:
-            self._store.write_trial(row, describe_epochs(history, identity), described)
+            self._store.write_trial(row, describe_epochs(history, identity), described, scores)
             self._encoders.take(row)
         if status == "stopped":  # nobody resumes it; one that failed may be looked into
             checkpoint_file(self._store.folder, self.sweep.name, identity).remove()

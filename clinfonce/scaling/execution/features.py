@@ -73,7 +73,8 @@ def make_features_with_ray(
     for each in wanted:
         missing = FeatureCache(Folder.at(home)).missing(each.recipe)
         encoder, spec = each.trial.encoder, each.trial.model_dump_json()
-        say(f"features of {each.recipe.n_images:,} images by {encoder.name} ({encoder.weights}) …")
+        weighed = "" if encoder.weights == "random" else f" ({encoder.weights})"
+        say(f"features of {each.recipe.n_images:,} images by {encoder.name}{weighed} …")
         began = told = time.monotonic()
         running = [
             make.remote(each.recipe, part, table, [weights[each.recipe.sha256]], spec, home)
@@ -86,7 +87,7 @@ def make_features_with_ray(
             done += len(ended)
             if running and time.monotonic() - told > _BETWEEN_LINES:
                 told = time.monotonic()
-                say(f"features: part {done} of {each.recipe.n_parts}")
+                say(f"features: {done} of {each.recipe.n_parts} parts are made")
         FeatureCache(Folder.at(home)).open(each.recipe)
         say(f"features made in {time.monotonic() - began:.0f} s; they are kept for later sweeps")
 

@@ -97,10 +97,11 @@ def run_task(task: Task, context: SweepContext, reporter: Reporter, *, rank: int
         rank: of this worker; the first one saves the encoder.
     """
     waiting: list[dict[str, Any]] = []
+    labelled = ray.get(context.table).labels is not None
 
     def on_epoch(epoch: Epoch) -> None:
         waiting.append(asdict(epoch))
-        if epoch.val_knn is not None:
+        if epoch.val_knn is not None or not labelled:
             report = {"epoch": epoch.epoch, "val_knn": epoch.val_knn, "epochs": list(waiting)}
             waiting.clear()
             if reporter.report(report):
@@ -148,7 +149,12 @@ def _run(
         checkpoint.remove()
     # In lists, which Ray Tune does not flatten.
     clustering = [] if result.clustering is None else [result.clustering]
-    return {"epochs": [], "trial": [result.trial], "clustering": clustering}
+    return {
+        "epochs": [],
+        "trial": [result.trial],
+        "scores": result.scores,
+        "clustering": clustering,
+    }
 
 
 def _free_device_memory() -> None:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from clinfonce.config import NamedTrial, SearchSpec, SweepSpec, TrialSpec, trial_id
 from clinfonce.config.search import SEEDS_APART
 from clinfonce.scaling.search.halving import Halving
+from clinfonce.scaling.search.metric import Value, standings, values_of
 from clinfonce.scaling.search.race import still_racing
 
 Row = dict[str, Any]
@@ -65,9 +66,12 @@ class Configuration:
             return rows[0] is not None
         return len(rows) == len(self.specs) and None not in rows
 
-    def mean(self, column: str) -> float | None:
-        """Of all its trials; None where one has no value."""
-        values = [value_of(record, column) for record in self.records]
+    def means(self, columns: Sequence[str]) -> tuple[Value, ...]:
+        """Of each column over all its trials; None where one has no value."""
+        each = [reached(record, columns) for record in self.records]
+        return tuple(self._mean(values) for values in zip(*each, strict=True))
+
+    def _mean(self, values: Sequence[Value]) -> Value:
         known = [value for value in values if value is not None]
         return fmean(known) if len(known) == len(self.specs) else None
 
@@ -95,6 +99,7 @@ class Plan:
         fingerprint: of the data.
         searcher: where searched points come from; None without a search.
         settle: gives a trial the digest of the weights that it starts from.
+        columns: of a trial's row that the sweep's metric looks at; None: that of its name.
     """
 
     def __init__(
@@ -103,6 +108,7 @@ class Plan:
         fingerprint: str,
         searcher: Searcher | None,
         settle: Callable[[TrialSpec], TrialSpec] = lambda spec: spec,
+        columns: tuple[str, ...] | None = None,
     ) -> None:
         self._sweep, self._fingerprint, self._searcher = sweep, fingerprint, searcher
         self._settle = settle
@@ -112,9 +118,8 @@ class Plan:
         self._told = 0
         self._further: deque[Proposal] = deque()  # seeds of configurations whose first is complete
         self._upcoming = self._proposals()
-        self._objectives = [sweep.metric]
-        if sweep.search is not None and sweep.search.sampler == "nsga2":
-            self._objectives.append(COST)
+        self._columns = columns or (sweep.metric,)
+        self._weighs_cost = sweep.search is not None and sweep.search.sampler == "nsga2"
 
     @property
     def size(self) -> int:
@@ -187,15 +192,13 @@ class Plan:
         while any(record.row is None for record in records):
             yield None
         # Where no point has a value the first stands for them, and its rows say what is wrong.
-        best = max(records, key=self._value_or_least, default=None)
+        values = standings([reached(record, self._columns) for record in records])
+        ranked = [-math.inf if value is None else value for value in values]
+        best = records[ranked.index(max(ranked))] if records else None
         base = best.proposal.spec if best else self._settle(self._sweep.fixed_trial(named, 0))
         for seed in self._sweep.seeds_of(named):
             spec = base.model_copy(update={"seed": seed})
             yield self._propose(next(count), "fixed", spec, named.name)
-
-    def _value_or_least(self, record: Record) -> float:
-        value = value_of(record, self._sweep.metric)
-        return -math.inf if value is None else value
 
     def _proposed(
         self, count: Iterator[int], search: SearchSpec, searcher: Searcher
@@ -253,18 +256,18 @@ class Plan:
     def _raced(self, count: Iterator[int], specs: Sequence[TrialSpec]) -> Iterator[Proposal | None]:
         """One seed after the other; who is surely worse than the best runs with no more of them."""
         racing = list(range(len(specs)))
-        reached: list[list[float]] = [[] for _ in specs]
+        values: list[list[float]] = [[] for _ in specs]
         for seed in self._sweep.seeds:
             for each in racing:
                 yield from self._with_seed(count, specs[each], seed)
-            for each in racing:
-                spec = specs[each].model_copy(update={"seed": seed})
-                record = self._records[self._identity(spec)]
-                while record.row is None:
-                    yield None
-                value = value_of(record, self._sweep.metric)
-                reached[each] += [] if value is None else [value]
-            racing = still_racing(racing, reached)
+            seeded = (specs[each].model_copy(update={"seed": seed}) for each in racing)
+            records = [self._records[self._identity(spec)] for spec in seeded]
+            while any(record.row is None for record in records):
+                yield None
+            found = standings([reached(record, self._columns) for record in records])
+            for each, value in zip(racing, found, strict=True):
+                values[each] += [] if value is None else [value]
+            racing = still_racing(racing, values)
 
     def _with_seed(self, count: Iterator[int], spec: TrialSpec, seed: int) -> Iterator[Proposal]:
         spec = spec.model_copy(update={"seed": seed})
@@ -295,7 +298,7 @@ class Plan:
             if not configuration.is_over:
                 return False
             first = configuration.records[0]
-            values = [configuration.mean(column) for column in self._objectives]
+            values = self._objectives_of(configuration)
             known = [value for value in values if value is not None]
             if first.row is not None and first.row["status"] == "stopped":
                 searcher.tell(self._told, None, first.reached)
@@ -306,40 +309,49 @@ class Plan:
             self._told += 1
         return True
 
+    def _objectives_of(self, configuration: Configuration) -> list[Value]:
+        """What a searcher is told; a rank is among the configurations up to this one."""
+        until = self._configurations[: configuration.index + 1]
+        until = until if len(self._columns) > 1 else [configuration]
+        values = standings([each.means(self._columns) for each in until])[-1:]
+        return [*values, *configuration.means([COST])] if self._weighs_cost else values
+
     def _best(self, count: int) -> list[Configuration]:
         """The configurations of highest value, one of each point.
 
         With a second objective they are the best of those that no other beats in both.
         """
-        known = [c for c in self._configurations if c.mean(self._sweep.metric) is not None]
-        if len(self._objectives) > 1:
-            known = _not_beaten(known, self._sweep.metric)
-        ranked = sorted(known, key=lambda c: c.mean(self._sweep.metric) or 0.0, reverse=True)
+        values = standings([each.means(self._columns) for each in self._configurations])
+        pairs = zip(values, self._configurations, strict=True)
+        known = [(value, each) for value, each in pairs if value is not None]
+        if self._weighs_cost:
+            known = _not_beaten(known)
         best: dict[str, Configuration] = {}
-        for configuration in ranked:  # equal ones stand in their order
+        # Equal ones stand in their order.
+        for _, configuration in sorted(known, key=lambda pair: pair[0], reverse=True):
             point = configuration.specs[0].model_copy(update={"seed": 0}).model_dump_json()
             best.setdefault(point, configuration)  # a replicate is the same point
         return list(best.values())[:count]
 
 
-def _not_beaten(configurations: Sequence[Configuration], metric: str) -> list[Configuration]:
+Valued = tuple[float, Configuration]
+
+
+def _not_beaten(configurations: Sequence[Valued]) -> list[Valued]:
     """Those that have a higher value than every one that costs no more."""
-    front: list[Configuration] = []
+    front: list[Valued] = []
     best = -math.inf
-    by_cost = [(c.mean(COST), c.mean(metric), c) for c in configurations]
-    known = [
-        (cost, value, c) for cost, value, c in by_cost if cost is not None and value is not None
-    ]
+    by_cost = [(c.means([COST])[0], value, c) for value, c in configurations]
+    known = [(cost, value, c) for cost, value, c in by_cost if cost is not None]
     for _, value, configuration in sorted(known, key=lambda k: (k[0], -k[1], k[2].index)):
         if value > best:
             best = value
-            front.append(configuration)
+            front.append((value, configuration))
     return front
 
 
-def value_of(record: Record, column: str) -> float | None:
-    """What a complete trial reached; None where that is nothing or no number."""
+def reached(record: Record, columns: Sequence[str]) -> tuple[Value, ...]:
+    """What a complete trial has in some columns; None where that is nothing or no number."""
     if record.row is None or record.row["status"] != "complete":
-        return None
-    value: float | None = record.row.get(column)
-    return value if value is not None and math.isfinite(value) else None
+        return (None,) * len(columns)
+    return values_of(record.row, columns)

@@ -35,6 +35,7 @@ class OptunaSearcher:
         storage: where the study is kept; None: in memory.
         first: points to begin with; fields that they leave out are drawn.
         parts: what `choices: all` makes clusterings of.
+        begun: the number of the first configuration that it proposes; those before are given.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class OptunaSearcher:
         storage: optuna.storages.BaseStorage | None = None,
         first: Sequence[Mapping[str, Any]] = (),
         parts: Sequence[Part] = (),
+        begun: int = 0,
     ) -> None:
         assert sweep.search is not None
-        self._space = sweep.search.space
+        self._space, self._begun = sweep.search.space, begun
         self._of_parts: dict[str, Drafts] = {}  # by path
         for path, dimension in self._space.items():
             if isinstance(dimension, Subset):
@@ -75,8 +77,16 @@ class OptunaSearcher:
         """The point of a configuration: values by dotted field; subsets as tuples of names."""
         self._sampler.given = {}
         if self._proposer is not None and self._drafts is not None:
-            draft = self._proposer.propose(number)
+            draft = self._proposer.propose(number - self._begun)
             self._sampler.given = {} if draft is None else self._drafts.parameters(draft)
+        return self._suggested(number)
+
+    def follow(self, number: int, point: Mapping[str, Any]) -> None:
+        """Take a point that another search proposed, before it grew to this one."""
+        self._sampler.given = self._as_parameters(point)
+        self._suggested(number)
+
+    def _suggested(self, number: int) -> dict[str, Any]:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # of GPSampler, whose sums would follow the machine's cores
         try:
@@ -145,7 +155,7 @@ class OptunaSearcher:
         given = [drafts.draft(point[drafts.path]) for point in first if drafts.path in point]
         proposer = SimpleFirst(
             drafts.groups,
-            search.n_trials,
+            search.n_trials - self._begun,
             first=[draft for draft in given if draft is not None],
             empty=drafts.may_be_empty,
             largest=drafts.largest,

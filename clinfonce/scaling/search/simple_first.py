@@ -49,7 +49,7 @@ class SimpleFirst:
 
     def propose(self, number: int) -> Draft | None:
         """The draft of a configuration by its number; None leaves it to the sampler."""
-        if number < len(self._first):
+        if number < len(self._first) and self._first[number] not in self._seen:
             return self._take(self._first[number])
         if (number - len(self._first)) % _SAMPLED == _SAMPLED - 1:
             return None

@@ -1,4 +1,5 @@
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,14 @@ def test_other_sources_do_not_count(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     store.write_trial(*rows(source="kmeans", attributes=None))
     assert attribute_importance(open_results(store)) == ()
+
+
+def test_clusterings_of_one_column_count_as_that_attribute_alone(tmp_path: Path) -> None:
+    results = store_of(tmp_path, [("good", "bad"), ("good", "idle"), ("bad",), ("idle",)])
+    before = {i.attribute: i.n_with for i in attribute_importance(results)}
+    trial, _, clustering = rows("c", source="column", attributes=None)
+    spec = json.dumps({"clustering": {"source": "column", "column": "good"}})
+    results.store.write_trial(trial | {"spec": spec, "test_linear_top1_5": 0.6}, [], clustering)
+    after = {i.attribute: i for i in attribute_importance(open_results(results.store))}
+    assert after["good"].n_with == before["good"] + 1
+    assert after["bad"].n_pairs == 1

@@ -3,6 +3,7 @@ import json
 import math
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from clinfonce.errors import InputError
 from clinfonce.results import Results, Store, report
 from clinfonce.results import open as open_results
+from clinfonce.results.store.measures import parse_metric
+from clinfonce.results.store.scores import parted, score_row
 from tests.results.example_store import write_example
 from tests.results.store.test_store import rows
 
@@ -204,18 +207,21 @@ def _write_many(
     from clinfonce.results.store.parquet import parquet_bytes
     from clinfonce.results.store.rows import to_table
 
-    trials = [
-        trial | {"trial_id": f"m{i}", "clustering_id": f"m{i}", "test_linear_top1_5": i % 97 / 97}
+    columns, _ = parted(trial)
+    trials = [columns | {"trial_id": f"m{i}", "clustering_id": f"m{i}"} for i in range(count)]
+    metric = parse_metric("test_linear_top1_5")
+    scores = [
+        score_row(metric, trial_id=f"m{i}", value=i % 97 / 97, **more)
         for i in range(count)
+        for more in ({}, {"grouped_by": "camera", "group": "left"})
     ]
     clusterings = [
         clustering | {"clustering_id": f"m{i}", "i_zt": i % 89 / 30} for i in range(count)
     ]
-    store.folder.write(
-        "trials/many.parquet", parquet_bytes(to_table("trials", trials), name="trials/many")
-    )
-    many = parquet_bytes(to_table("clusterings", clusterings), name="clusterings/many")
-    store.folder.write("clusterings/many.parquet", many)
+    tables = {"trials": trials, "scores": scores, "clusterings": clusterings}
+    for table, content in tables.items():
+        many = parquet_bytes(to_table(table, content), name=f"{table}/many")
+        store.folder.write(f"{table}/many.parquet", many)
 
 
 def test_a_search_shows_what_was_decisive_and_temperatures(
@@ -244,3 +250,27 @@ def test_a_search_shows_what_was_decisive_and_temperatures(
     fixed = page(results, tmp_path)
     assert "What the search found decisive" not in fixed
     assert ">Temperature<" not in fixed, "all have the same"
+
+
+def test_several_targets_stand_side_by_side(results: Results, tmp_path: Path) -> None:
+    text = page(results, tmp_path)
+    section = text[text.index('<h2 id="h-targets">') : text.index('id="h-why"')]
+    assert '<th scope="col" class="number">tags<br><small>mean average precision' in section
+    assert "<li>tags: " in section
+    assert '<td>camera</td><td>right</td><td class="number">150</td>' in section
+    about_tags = page(results, tmp_path, metric="tags:test_linear_map_all")
+    assert "mean average precision of tags" in about_tags
+
+
+def test_names_of_targets_and_groups_stay_text(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "r")
+    trial, epochs, clustering = rows(clustering=EVIL, target=EVIL)
+    metric = parse_metric(f"{EVIL}:test_linear_top1_all")
+    scores = [score_row(replace(metric, split=split), value=0.5) for split in ("val", "test")]
+    group = {"grouped_by": EVIL, "group": EVIL, "images": 3}
+    store.write_trial(trial, epochs, clustering, [*scores, score_row(metric, value=0.1, **group)])
+    text = page(open_results(store), tmp_path)
+    tags = Tags(text)
+    assert not tags.open
+    assert not any(name == "img" for name, _ in tags.seen)
+    assert "Worst groups" in text

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,19 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clustering = {"clustering_id": "evil", "name": EVIL, "i_zt": 0.3, "h_z_given_t": 4.0}
     Store.open(folder / "r").write_trial(trial | evil, [], clustering)
     return report(open_results(store), folder / "report.html")
+
+
+def test_the_button_copies_the_best_as_a_specification(browser: Any, path: Path) -> None:
+    browser.get(path.as_uri())
+    button = browser.find_element("id", "copy")
+    assert button.text == "Copy"
+    assert "\ntrial:\n" in browser.find_element("id", "best").get_property("textContent")
+    button.click()
+    for _ in range(50):
+        if button.text != "Copy":
+            break
+        time.sleep(0.02)
+    assert button.text in ("Copied", "Selected")
 
 
 @pytest.fixture

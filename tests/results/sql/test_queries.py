@@ -18,8 +18,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return open_results(write_example(tmp_path_factory.mktemp("example")))
 
 
-def test_there_are_ten() -> None:
-    assert len(QUESTIONS) == 10
+def test_there_are_twelve() -> None:
+    assert len(QUESTIONS) == 12
 
 
 @pytest.mark.parametrize(("title", "query"), QUESTIONS, ids=[q[0] for q in QUESTIONS])
@@ -44,3 +44,9 @@ def test_answers_are_right_where_they_are_known(results: Results) -> None:
     assert attributes[-1] == "bright", "the attribute that is noise"
     assert answer(results, 9)[0]["trials"] == 32
     assert answer(results, 10)[0]["error"] == "loss is not finite"
+    of_tags = [row for row in answer(results, 11) if row["target"] == "tags"]
+    assert "tall" in of_tags[0]["clustering"]
+    assert (of_tags[0]["pairs"], of_tags[0]["gain"]) == (2, pytest.approx(30))
+    groups = {row["group"]: row for row in answer(results, 12)}
+    assert groups["left"]["best"] - groups["right"]["best"] == pytest.approx(20)
+    assert groups["right"]["images"] == 150

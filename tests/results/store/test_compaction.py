@@ -27,7 +27,7 @@ def content(store: Store) -> Any:
     """All rows of all tables, read in both ways."""
     tables = {
         table: open_results(store).sql(f"from {table} order by all").to_pylist()
-        for table in ("trials", "epochs", "clusterings")
+        for table in ("trials", "scores", "epochs", "clusterings")
     }
     finished = store.finished()
     assert sorted(finished) == [row["trial_id"] for row in tables["trials"]]

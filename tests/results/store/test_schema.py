@@ -3,14 +3,7 @@ from pathlib import Path
 import pytest
 
 from clinfonce.results.store.document import document
-from clinfonce.results.store.schema import (
-    ACCURACIES,
-    MEASURED,
-    TABLES,
-    accuracy_column,
-    arrow_schema,
-    describe_accuracy,
-)
+from clinfonce.results.store.schema import MEASURED, TABLES
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,20 +22,6 @@ def test_every_column_says_what_it_is(table: str) -> None:
         assert column.source
         if str(column.type) == "double" and column.name not in ("temperature", "learning_rate"):
             assert column.unit, column.name
-
-
-def test_accuracy_columns() -> None:
-    assert len(ACCURACIES) == 2 * 2 * 2 * 4
-    names = set(arrow_schema("trials").names)
-    assert {"test_linear_top1_5", "val_knn_top5_all", "test_linear_top1_5_std"} <= names
-    assert "test_linear_top1_all_std" not in names
-    assert accuracy_column("val", "knn", 1, "10", std=True) == "val_knn_top1_10_std"
-
-
-def test_an_accuracy_in_words() -> None:
-    words = describe_accuracy("test_linear_top1_5")
-    assert words == "test accuracy, linear probe, 5 labels per class"
-    assert describe_accuracy("val_knn_top5_all").endswith("kNN probe, all labels, top 5")
 
 
 def test_measured_columns_are_those_of_clock_and_machine() -> None:

@@ -14,6 +14,7 @@ from clinfonce.errors import InputError, StorageError
 from clinfonce.files import Folder
 from clinfonce.results import Store
 from clinfonce.results import open as open_results
+from clinfonce.results.store.schema import TABLES
 
 Row = dict[str, Any]
 
@@ -115,7 +116,7 @@ def test_opening_nothing_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ('{"format": "clinfonce-results", "version": 2}', "version 2"),
+        ('{"format": "clinfonce-results", "version": 3}', "version 3"),
         ('{"format": "other", "version": 1}', "other"),
         ("{", "damaged"),
         ("[]", "damaged"),
@@ -180,9 +181,10 @@ def test_a_trial_appears_only_when_its_epochs_are_there(
         Folder, "write", lambda self, name, data: (order.append(name), write(self, name, data))
     )
     store.write_trial(*rows())
-    assert order == ["clusterings/c1.parquet", "epochs/t1.parquet", "trials/t1.parquet"]
+    tables = ("epochs", "scores", "trials")
+    assert order == ["clusterings/c1.parquet", *(f"{table}/t1.parquet" for table in tables)]
     store.write_trial(*rows("t2"))
-    assert "clusterings/c1.parquet" not in order[3:]
+    assert order[4:] == [f"{table}/t2.parquet" for table in tables]
 
 
 def test_a_crash_before_the_rename_leaves_nothing_to_read(
@@ -262,7 +264,7 @@ def test_a_store_on_another_file_system(tmp_path: Path) -> None:
     folder = Folder(filesystem, "bucket", "bucket")
     assert folder.local is None
     folder.write("store.json", json.dumps({"format": "clinfonce-results", "version": 1}).encode())
-    for table in ("trials", "epochs", "clusterings"):  # an object store needs no folders
+    for table in TABLES:  # an object store needs no folders
         (tmp_path / "bucket" / table).mkdir()
     store = Store(folder)
     store.write_trial(*rows())

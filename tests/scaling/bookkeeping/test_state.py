@@ -179,7 +179,7 @@ def test_the_encoders_of_the_best_searched_trials_are_kept(store):
     rows = [ended(n, v) for n, v in enumerate((0.5, 0.7, None, 0.6, 0.7, float("nan")))]
     rows += [ended(6, 0.1, "fixed"), ended(7, 0.1, "confirm"), ended(8, 0.9, status="stopped")]
     for _ in range(2):  # a sweep that goes on takes them again
-        encoders = BestEncoders(store.folder, "val_knn", 2)
+        encoders = BestEncoders(store.folder, ["val_knn"], 2)
         for row in rows:
             encoders.take(row)
         kept = [name.removesuffix(".safetensors") for name in store.folder.names("encoders")]

@@ -22,6 +22,7 @@ from clinfonce.scaling.search.journal import StudyJournal
 from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan
 from clinfonce.scaling.search.searcher import OptunaSearcher
+from clinfonce.scaling.search.stage import Stage, grown_searcher
 from clinfonce.scaling.sweep import run_sweep
 from tests.scaling.sweeps import Quiet
 
@@ -271,3 +272,39 @@ def test_the_study_in_an_object_store_is_there_after_an_interruption(tmp_path, m
         run_sweep(specification, load("digits"), Store(folder), "home", Quiet())
     states, _ = read(tmp_path / "home/sweeps/demo.optuna.log")
     assert states == ["RUNNING"]
+
+
+def grown_search(trials, subset, sampler):
+    space = {
+        "clustering.attributes": {"subset": list(subset)},
+        "objective.temperature": {"low": 0.1, "high": 1.0, "log": True},
+    }
+    trial = {"clustering": {"source": "attributes"}}
+    return {"trials": trials, "trial": trial, "space": space, "sampler": sampler}
+
+
+def asked(searcher, count):
+    """Points, each told of before the next is asked for."""
+    points = []
+    for number in range(count):
+        points.append(searcher.ask(number))
+        value = len(points[-1]["clustering.attributes"]) - points[-1]["objective.temperature"]
+        searcher.tell(number, None if number % 5 == 3 else [value], {1: value})
+    return points
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
+def test_a_search_that_grew_proposes_first_what_it_proposed_before(sampler):
+    before = sweep(grown_search(8, ["a", "b"], sampler))
+    after = sweep(grown_search(40, ["a", "b", "c"], sampler))
+    stages = [Stage(8, before.search, (), ())]
+    points = asked(grown_searcher(after, (), (), stages), 40)
+    assert points[:8] == asked(OptunaSearcher(before, ()), 8)
+    assert all("c" not in point["clustering.attributes"] for point in points[:8])
+    assert any("c" in point["clustering.attributes"] for point in points[8:])
+    more = sweep(grown_search(12, ["a", "b"], sampler))
+    twice = [*stages, Stage(12, more.search, (), ())]
+    assert asked(grown_searcher(after, (), (), twice), 12) == asked(
+        grown_searcher(more, (), (), stages), 12
+    )
+    assert points == asked(grown_searcher(after, (), (), stages), 40)

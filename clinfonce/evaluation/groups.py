@@ -1,0 +1,71 @@
+"""Measures by group of images: a mean can hide a group that loses."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clinfonce.evaluation.scores import Score
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which group each image of each split is in.
+
+    Attributes:
+        names: of the groups.
+        codes: split → int64 (n,), 0..len(names)-1.
+    """
+
+    names: tuple[str, ...]
+    codes: Mapping[str, Tensor]
+
+
+Groupings = Mapping[str, Grouping]  # by the name of their column
+
+
+def group_scores(
+    score: Score, values: Tensor, groupings: Groupings, *, worst_is_low: bool = True
+) -> Iterator[Score]:
+    """Yield a measure that is a mean over images for each group, the worst and their mean.
+
+    The single groups are of the test split alone.
+
+    Args:
+        score: of all images.
+        values: (n,), whose mean it is.
+        groupings: of the images.
+        worst_is_low: whether more is better.
+    """
+    for column, grouping in groupings.items():
+        codes = grouping.codes[score.split].to(values.device)
+        counts = torch.bincount(codes, minlength=len(grouping.names))
+        sums = torch.zeros(len(grouping.names), dtype=torch.float64, device=values.device)
+        means = sums.index_add_(0, codes, values.double()) / counts
+        there = counts.nonzero()[:, 0]
+        of_groups = means[there]
+        worst = there[of_groups.argmin() if worst_is_low else of_groups.argmax()]
+        yield _of_group(score, column, None, f"{score.measure}_worst", means[worst], counts[worst])
+        yield _of_group(
+            score, column, None, f"{score.measure}_mean", of_groups.mean(), counts.sum()
+        )
+        if score.split == "test":
+            for group in there.tolist():
+                name, value, count = grouping.names[group], means[group], counts[group]
+                yield _of_group(score, column, name, score.measure, value, count)
+
+
+def _of_group(
+    score: Score, column: str, group: str | None, measure: str, value: Tensor, images: Tensor
+) -> Score:
+    return Score(
+        score.split,
+        score.probe,
+        score.labels,
+        measure,
+        float(value),
+        grouped_by=column,
+        group=group,
+        images=int(images),
+    )
