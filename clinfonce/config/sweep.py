@@ -275,7 +275,8 @@ class SweepSpec(ExperimentSpec):
         """Whether results of earlier searched trials decide what is proposed or stopped."""
         if self.search is None:
             return False
-        return self.search.sampler not in ("random", "grid") or self.scheduler.name != "none"
+        blind = self.search.sampler in ("random", "grid") and self.search.minutes is None
+        return not blind or self.scheduler.name != "none"
 
     def canonical(self) -> dict[str, Any]:
         """Everything that decides the sweep's rows, as plain values."""

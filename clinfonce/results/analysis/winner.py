@@ -78,15 +78,11 @@ def probability_of_being_best(several: tuple[Contender, ...]) -> float | None:
 
 
 def best_of_sweep(results: Results, sweep: str, metric: str) -> str | None:
-    """The best of what a search found and of what was fixed, in words; None without a search.
+    """The best of what a search found and of what was fixed, in words.
 
-    None as well of a metric that is no measure of a single trial, such as a rank.
-
-    Raises:
-        InputError: unknown metric.
+    None without a search, and by a metric that is no measure of a trial by itself.
     """
-    measure = metric_or_none(metric)
-    if measure is None and metric != DURING_TRAINING:
+    if metric != DURING_TRAINING and metric_or_none(metric) is None:
         return None
     several = contenders(results, sweep, metric)
     found = next((contender for contender in several if contender.found), None)
