@@ -60,7 +60,12 @@ _OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 MAIN = {"class": "top1", "multilabel": "map", "number": "r2"}
 
 _SPLIT_WORDS = {"val": "validation", "test": "test"}
-_PROBE_WORDS = {"linear": "linear probe", "knn": "kNN probe", "retrieval": "retrieval"}
+_PROBE_WORDS = {
+    "linear": "linear probe",
+    "knn": "kNN probe",
+    "retrieval": "retrieval",
+    "finetuned": "fine-tuned",
+}
 _NAME = re.compile(
     f"({'|'.join(SPLITS)})_({'|'.join(_PROBE_WORDS)})_([a-z0-9_]+)_([0-9]+|all)",
 )
