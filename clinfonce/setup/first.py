@@ -81,6 +81,11 @@ def first_sweep(data: DataSpec, table: ImageTable, wishes: Wishes) -> First:
         InputError: nothing that would say how good an encoder is, nothing to compare, or an
             encoder that does not fit.
     """
+    if table.labels is None and table.targets:
+        raise InputError(
+            f"{data.name}: no label of kind class among its targets, which init plans for; "
+            "sweeps/your-own.yaml is a file to begin with, and metric names a target"
+        )
     if table.labels is None:
         raise InputError(
             f"{data.name}: no labels, and without any nothing says how good an encoder is; a "

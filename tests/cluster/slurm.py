@@ -35,6 +35,7 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SchedulerType=sched/backfill
 ReturnToService=2
+SlurmdParameters=config_overrides
 SlurmdTimeout=10
 SlurmctldTimeout=10
 InactiveLimit=0

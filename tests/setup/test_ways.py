@@ -2,7 +2,10 @@
 
 import io
 import json
+import re
+import shlex
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +17,7 @@ from clinfonce.cli import main
 from clinfonce.config import read_sweep
 
 N = 160
+README = Path("README.md").absolute()
 LABELS = ("round", "square", "tall", "wide")
 
 
@@ -119,16 +123,31 @@ def test_a_sweep_is_made_of_what_other_tools_write(here, write, capsys):
     assert "InfoNCE" in capsys.readouterr().out
 
 
+def shown(text):
+    """The commands of a page, `make sweep` as `clinfonce sweep`; not those for a Ray cluster."""
+    fenced = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    for line in re.findall(r"^(?:clinfonce|make sweep) .*$", fenced, re.MULTILINE):
+        words = shlex.split(line.split(" > ")[0].split("#")[0])
+        if words[:2] == ["make", "sweep"]:
+            words = ["clinfonce", "sweep", words[2].removeprefix("SWEEP=")]
+        if "CLUSTER=" not in line:
+            yield words[1:]
+
+
 @pytest.mark.slow
 @pytest.mark.ray
-def test_four_commands_lead_from_a_spreadsheet_to_an_answer(here, capsys):
-    assert main(["init", *spreadsheet(here), "--minutes", "0.5"]) == 0
+def test_the_commands_of_the_readme_lead_from_a_spreadsheet_to_an_answer(here, capsys):
+    before, own = README.read_text(encoding="utf-8").split("## Your own images")
+    commands = [*shown(own.split("\n## ")[0]), *shown(before)]
+    names = [words[0] for words in commands]
+    assert names[:4] == ["init", "sweep", "report", "best"]
+    assert {"relate", "query", "report"} <= set(names[4:])
+    spreadsheet(here)
     small = ["trial.epochs=4", "search.trials=3", "scheduler.grace_epochs=2", "seeds=[1]"]
     settings = [word for field in small for word in ("--set", field)]
-    assert main(["sweep", "photos.yaml", *settings]) == 0
+    for words in commands:
+        assert main([*words, *(settings if words[0] == "sweep" else [])]) == 0
+    said = capsys.readouterr().out
+    assert "name: photos-best" in said
     assert main(["report", "--images"]) == 0
-    page = (here / "results/report.html").read_text()
-    assert "Map of test images" in page
-    capsys.readouterr()
-    assert main(["best"]) == 0
-    assert "name: photos-best" in capsys.readouterr().out
+    assert "Map of test images" in (here / "results/report.html").read_text()

@@ -12,6 +12,7 @@ import pyarrow as pa
 from clinfonce.errors import InputError
 from clinfonce.results.sql.columns import quoted
 from clinfonce.results.sql.query import Results
+from clinfonce.results.store.measures import LABEL, Metric
 from clinfonce.results.store.schema import TABLES
 
 _NUMBERS = (pa.int64(), pa.float64())
@@ -33,7 +34,8 @@ class Run:
         status: complete, stopped or failed.
         parameters: the fields of its specification, dotted, and what it was made with.
         curves: by column of the table `epochs`.
-        measures: columns of `trials` and `clusterings` that are numbers.
+        measures: columns of `trials` and `clusterings` that are numbers, and `scores`: those of
+            other targets than the first as TARGET/NAME.
         tags: columns that are texts.
         finished: when it ended.
         seconds: that it took; None where nobody knows.
@@ -83,17 +85,30 @@ def runs_of(
         epochs = results.sql(
             f"select * from epochs where trial_id = {quoted(row['trial_id'])} order by epoch"
         ).to_pylist()
-        yield run_of(row, epochs)
+        scores = results.sql(
+            "select * from scores where grouped_by is null "
+            f"and trial_id = {quoted(row['trial_id'])}"
+        ).to_pylist()
+        yield run_of(row, epochs, scores)
 
 
-def run_of(row: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> Run:
-    """A row of the table `trials`, joined with its clustering, and its rows of `epochs`."""
+Row = Mapping[str, Any]
+
+
+def run_of(row: Row, epochs: Sequence[Row], scores: Sequence[Row]) -> Run:
+    """A row of the table `trials`, joined with its clustering; its rows of the other tables."""
     specification = json.loads(row["spec"] or "{}")
     measures = {
         name: float(value)
         for name, value in row.items()
         if name not in _KEYS and _is_number(value) and name not in specification
     }
+    own = row.get("target") or LABEL
+    for score in scores:
+        if _is_number(score["value"]):
+            metric = Metric(score["split"], score["probe"], score["measure"], score["labels"])
+            place = "" if score["target"] == own else f"{score['target']}/"
+            measures[place + metric.name] = float(score["value"])
     tags = {
         name: value
         for name, value in row.items()
