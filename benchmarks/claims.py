@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from claims_rows import (
     DATA,
+    FROZEN,
     INFORMATION,
     METRICS,
     Methods,
@@ -37,6 +38,7 @@ PAGE, IMAGES = Path("docs/claims.md"), Path("docs/images")
 INFONCE, SUPCON, KMEANS, PCL = "InfoNCE", "SupCon", "k-means Cl-InfoNCE", "PCL"
 CLASSIFIED = "cross-entropy, "  # before the name of the trial with the same clusters
 FEWEST_FOR_REGRESSION = 6
+MOST_FOR_ALL = 6  # seeds
 QUANTITIES = {
     "i_zt": "I(Z;T)", "i_zt_excess": "I(Z;T) above chance", "h_z_given_t": "H(Z\\|T)",
     "log2_k": "log₂ K",
@@ -61,11 +63,35 @@ def closed(methods: Methods, name: str, metric: str) -> Interval | None:
     low, own, high = (values(methods[m], f"test_{metric}") for m in (INFONCE, name, SUPCON))
     if (t_interval(high - low).low or 0) <= 0:
         return None
-    picks = np.array(list(itertools.product(range(len(low)), repeat=len(low))))
+    picks = resamples(len(low))
     resampled = (own - low)[picks].mean(1) / (high - low)[picks].mean(1)
     edges = np.percentile(resampled, (2.5, 97.5))
     share = float((own - low).mean() / (high - low).mean())
     return Interval(share, float(edges[0]), float(edges[1]))
+
+
+def resamples(n: int) -> Any:
+    """Draws (r, n) of n seeds with repetition: all there are, of more than six 20,000."""
+    if n <= MOST_FOR_ALL:
+        return np.array(list(itertools.product(range(n), repeat=n)))
+    return np.random.default_rng(0).integers(0, n, (20_000, n))
+
+
+def p_value(sample: Any) -> float:
+    """Two-sided, of Student's t against a mean of 0."""
+    n, deviation = len(sample), sample.std(ddof=1)
+    if deviation == 0:
+        return float(sample.mean() == 0)
+    return float(2 * student.sf(abs(sample.mean()) / deviation * n**0.5, n - 1))
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Corrected for their number (Holm 1979)."""
+    corrected, reached = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(np.argsort(p_values).tolist()):
+        reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = reached
+    return corrected
 
 
 def difference(one: Trials, other: Trials, metric: str) -> Interval:
@@ -166,6 +192,41 @@ def claim_4(all_methods: dict[str, Methods]) -> Iterator[str]:
         yield line([*cells, *(say(effect, signed=True, edges=True) for effect in effects)])
 
 
+def claim_5(all_methods: dict[str, Methods]) -> Iterator[str]:
+    yield (
+        "| data | trained on | objective | "
+        + " | ".join(f"{words} | − frozen | p" for words in METRICS.values())
+        + " |"
+    )
+    yield "|---|---|---|" + "---:|---:|---:|" * len(METRICS)
+    compared = [
+        (data, name)
+        for data, methods in all_methods.items()
+        if FROZEN in methods
+        for name in methods
+        if name != FROZEN
+    ]
+    apart = {
+        (data, name, metric): values(all_methods[data][name], f"test_{metric}")
+        - values(all_methods[data][FROZEN], f"test_{metric}")
+        for data, name in compared
+        for metric in METRICS
+    }
+    p = dict(zip(apart, holm([p_value(sample) for sample in apart.values()]), strict=True))
+    for data, name in compared:
+        trials = all_methods[data][name]
+        cells = [DATA[data], name.removeprefix(CLASSIFIED), trials[0]["objective"]]
+        for metric in METRICS:
+            key = data, name, metric
+            cells.append(say(t_interval(values(trials, f"test_{metric}"))))
+            cells += [say(t_interval(apart[key]), signed=True), say_p(p[key])]
+        yield line(cells)
+
+
+def say_p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def clusterings(methods: Methods, metric: str) -> list[ClusteringRow]:
     """A point a clustering under Cl-InfoNCE; what seeds made different is averaged."""
     return [
@@ -223,7 +284,7 @@ def say_share(share: Interval | str | None) -> str:
 
 def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
     metric, few = "linear_top1_5", "with 5 labels a class"
-    shares, apart_2, apart_3 = [], [], []
+    shares, apart_2, apart_3, apart_5 = [], [], [], []
     for data, methods in all_methods.items():
         for name in auxiliary(methods):
             found = closed(methods, name, metric) or Interval(None, None, None)
@@ -236,12 +297,21 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
             apart = difference(methods[name], methods[CLASSIFIED + name], metric)
             apart_3.append((f"{DATA[data]}: {clusters_of(name)}", apart))
         yield f"claims-4-{data}", plot.information_plane(clusterings(methods, metric))
+        if FROZEN in methods:
+            for name in methods.keys() - {FROZEN}:
+                apart_5.append(
+                    (f"{DATA[data]}: {name}", difference(methods[name], methods[FROZEN], metric))
+                )
     words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
     yield "claims-1", plot.estimates(shares, words)
     words = "points of accuracy, k-means Cl-InfoNCE less PCL"
     yield "claims-2", plot.estimates(apart_2, words)
     words = f"points of accuracy {few}, Cl-InfoNCE less cross-entropy"
     yield "claims-3", plot.estimates(apart_3, words)
+    if apart_5:
+        words = f"points of accuracy {few}, adapter less frozen encoder"
+        apart_5.sort(key=lambda each: each[1].estimate)
+        yield "claims-5", plot.estimates(apart_5, words)
 
 
 def setting(all_methods: dict[str, Methods]) -> Iterator[str]:
@@ -255,7 +325,7 @@ def setting(all_methods: dict[str, Methods]) -> Iterator[str]:
 
 
 BLOCKS = {"setting": setting, "claim 1": claim_1, "claim 2": claim_2, "claim 3": claim_3,
-          "claim 4": claim_4}  # fmt: skip
+          "claim 4": claim_4, "claim 5": claim_5}  # fmt: skip
 
 
 def filled(page: str, all_methods: dict[str, Methods]) -> str:

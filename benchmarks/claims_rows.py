@@ -8,7 +8,11 @@ from typing import Any
 from clinfonce.results import open as open_results
 
 ROWS = Path("benchmarks/results/claims")
-DATA = {"digits": "digits", "ucmerced": "UC Merced", "clothing": "clothing"}
+DATA = {
+    "digits": "digits", "ucmerced": "UC Merced", "clothing": "clothing",
+    "ucmerced-adapters": "UC Merced, pretrained",
+}  # fmt: skip
+FROZEN = "frozen"
 METRICS = {"linear_top1_5": "5 labels a class", "linear_top1_all": "all labels"}
 INFORMATION = ("n_clusters", "h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t")
 TEXTS = {"role", "name", "objective", "source", "clinfonce_version", "torch_version", "trial_id"}
@@ -63,6 +67,8 @@ def read_methods(data: str) -> Methods:
     for row in sorted(rows, key=lambda row: row["seed"]):
         if row["role"] == "fixed":
             found.setdefault(row["name"], []).append(row)
+    if FROZEN in found:  # nothing is drawn but the few labels, which are the same for all seeds
+        found[FROZEN] *= seeds_of(found)
     return {name: trials for name, trials in found.items() if len(trials) == seeds_of(found)}
 
 

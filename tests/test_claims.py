@@ -39,6 +39,15 @@ def test_a_t_interval_is_that_of_the_tables():
     assert found.high - 2 == pytest.approx(4.3027 / np.sqrt(3), abs=1e-4)
 
 
+def test_holm_multiplies_the_smallest_by_their_number_and_never_falls():
+    assert claims.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert claims.holm([0.6, 0.9]) == [1.0, 1.0]
+
+
+def test_a_mean_that_is_its_deviation_over_three_seeds_is_no_discovery():
+    assert claims.p_value(np.array([0.0, 1.0, 2.0])) == pytest.approx(0.2254, abs=1e-4)
+
+
 def test_half_of_a_gap_that_is_the_same_for_each_seed_is_closed_without_doubt(methods):
     found = claims.closed(methods, "colour", "linear_top1_5")
     assert (found.estimate, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))

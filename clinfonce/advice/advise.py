@@ -1,14 +1,16 @@
 """Rank the clusterings that a data set offers by the accuracy that their bits promise."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, astuple, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import astuple, replace
+from typing import Any
 
 import numpy as np
 
 from clinfonce.advice.bits import Bits, IntArray, Labelled
 from clinfonce.advice.candidates import Offer, ids_of, offer_of, parts_named, whole_columns
-from clinfonce.advice.measured import Measured, Trials
+from clinfonce.advice.measured import Trials
+from clinfonce.advice.probe import FIRST_ROUND, Bench, ProbeCost, probe
+from clinfonce.advice.result import Advice, Candidate, Expected
 from clinfonce.advice.sample import Points, Sample, take_sample
 from clinfonce.advice.search import Found, Scorer, search_crossings
 from clinfonce.clusterings.base import number_by_appearance
@@ -29,111 +31,6 @@ from clinfonce.trial.parts import clustering_of
 _DRAWS = 2_000  # of a candidate's gain
 _INTERVAL = (2.5, 97.5)  # percentiles
 _SEARCHED = 20  # crossings of several parts that are listed
-_SURE = 0.8  # probability from which it is said that a clustering helps, or harms
-
-Verdict = Literal["helps", "harms", "can't tell"]
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What to expect of a number: its mean, and the ends of its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A clustering, and what is expected of it. Bits, and shares from 0 to 1.
-
-    Attributes:
-        name: for people.
-        clustering: what to write under `clustering:` in a specification.
-        n_clusters: K, among the images that were looked at.
-        useful: bits that it says of the label, corrected for chance.
-        useful_error: their standard error.
-        nuisance: bits that it says besides.
-        gain: share of the way from instances to labels, over draws of the bits, of the fit and of
-            the spread around it.
-        helps: probability that it is above instances.
-        accuracy: the gain as an accuracy, where the store knows that of instances and of labels on
-            this data set.
-        measured: what trials in the store reached; None where there are none.
-        reason: in words.
-    """
-
-    name: str
-    clustering: dict[str, Any]
-    n_clusters: int
-    useful: float
-    useful_error: float
-    nuisance: float
-    gain: Expected
-    helps: float
-    accuracy: Expected | None
-    measured: Measured | None
-    reason: str
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the probability comes to; of a measured one what was measured."""
-        if self.measured is not None and self.measured.above_instances is not None:
-            return "helps" if self.measured.above_instances > 0 else "harms"
-        if self.helps >= _SURE:
-            return "helps"
-        return "harms" if self.helps <= 1 - _SURE else "can't tell"
-
-    @property
-    def rank_by(self) -> float:
-        """The gain, as measured where it was."""
-        if self.measured is not None and self.measured.gain is not None:
-            return self.measured.gain
-        return self.gain.mean
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        values = asdict(self)
-        return {
-            "clustering": values.pop("name"),
-            "specification": values.pop("clustering"),
-            "expected_gain": self.gain.mean,
-            "helps": self.helps,
-            "verdict": self.verdict,
-            "measured": values.pop("measured"),
-            **values,
-        }
-
-
-@dataclass(frozen=True)
-class Advice:
-    """The candidates, best first, and what they were judged by.
-
-    Attributes:
-        data: name of the data set.
-        regime: of the training that is planned.
-        n_labelled: labels that were looked at.
-        n_images: training images.
-        h_t: H(T) of the labelled images, in bits.
-        fitted_on: clusterings that the relation was fitted on.
-        fitted_data: the data sets that those are of.
-        candidates: best first.
-        notes: what a reader must know before believing the numbers.
-    """
-
-    data: str
-    regime: str
-    n_labelled: int
-    n_images: int
-    h_t: float
-    fitted_on: int
-    fitted_data: tuple[str, ...]
-    candidates: tuple[Candidate, ...]
-    notes: tuple[str, ...]
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """The candidates as plain values, best first."""
-        return [candidate.to_json() for candidate in self.candidates]
 
 
 def advise(
@@ -142,9 +39,12 @@ def advise(
     regime: str | None = None,
     label_fraction: float | None = None,
     include: Collection[str] = (),
+    largest: int = 6,
     features: Points | None = None,
     results: Results | None = None,
     points: Sequence[Point] | None = None,
+    probing: bool | None = None,
+    say: Callable[[str], None] = lambda _: None,
     seed: int = 0,
 ) -> Advice:
     """Rank parts and crossings of what is known of the images by the gain they promise.
@@ -159,21 +59,32 @@ def advise(
         label_fraction: which part of the training labels, above 0 and at most 1; None is a tenth
             where all training images have one, and else all there are.
         include: columns that are looked at although they are no information.
+        largest: parts of a crossing at most.
         features: (n, d) of all images by a frozen encoder, for k-means; None: embeddings of the
             data set, or pixels.
         results: a store whose sweeps refit the relation, together with the shipped points, and
             whose trials of listed clusterings are shown.
         points: what to fit the relation on instead of the shipped points.
+        probing: whether the most promising are probed by adapters on the features; None does where
+            there are features and the regime is adapter.
+        say: is told how far a probe is.
         seed: of the labelled part and of the draws.
 
     Raises:
         InputError: no labels, a fraction out of range or too small, an unknown column or regime,
-            or nothing to cluster by.
+            nothing to cluster by, or a probe without features.
     """
     if features is None and not table.has_images:
         features = np.asarray(table.images)
     if regime is None:
         regime = "scratch" if features is None else "adapter"
+    if probing is None:
+        probing = features is not None and regime == "adapter"
+    if probing and features is None:
+        raise InputError(
+            "a probe needs features: a data set of embeddings, or a store (--results) of trials on "
+            "a frozen encoder's features of these images"
+        )
     if regime not in REGIMES:
         raise InputError(f"regime {regime!r} is unknown; allowed: {', '.join(REGIMES)}")
     sample = take_sample(table, label_fraction, seed)
@@ -188,25 +99,46 @@ def advise(
         None if results is None else end_points(results, table.name),
         None if results is None else Trials(results, table, regime),
     )
-    found = [*judge.crossings(offer), *judge.wholes(offer, table)]
+    found = [*judge.crossings(offer, largest), *judge.wholes(offer, table)]
     different: dict[bytes, Candidate] = {}
     for key, candidate in found:
         different.setdefault(key, candidate)
     if not different:
         raise InputError(f"data set {table.name} has no column that clusters could be made of")
+    ranked, cost = sorted(different.items(), key=_rank), None
+    if probing:
+        bench = Bench(table, features, sample.rows, sample.known, seed=seed)
+        ranked, cost = _probed(ranked, bench, say)
+    notes = _notes(table, sample, own, [w for w in warned if w.column not in include])
     return Advice(
-        data=table.name,
-        regime=regime,
-        n_labelled=len(sample.known),
-        n_images=sample.n_images,
-        h_t=judge.labelled.h_t,
-        fitted_on=fit.n_points,
-        fitted_data=fit.data,
-        candidates=tuple(
-            sorted(different.values(), key=lambda c: (-round(c.rank_by, 3), c.nuisance))
-        ),
-        notes=_notes(table, sample, own, [w for w in warned if w.column not in include]),
-    )
+        table.name, regime, len(sample.known), sample.n_images, judge.labelled.h_t, fit.n_points,
+        fit.data, tuple(candidate for _, candidate in ranked), notes, cost,
+    )  # fmt: skip
+
+
+def _rank(pair: tuple[bytes, Candidate]) -> tuple[float, ...]:
+    candidate = pair[1]
+    return (*(-value for value in candidate.rank_by), candidate.nuisance)
+
+
+def _probed(
+    ranked: list[tuple[bytes, Candidate]], bench: Bench, say: Callable[[str], None]
+) -> tuple[list[tuple[bytes, Candidate]], ProbeCost]:
+    """The candidates, the most promising probed, in their new order."""
+    chosen = _first_round(ranked)
+    ids = [np.frombuffer(key, dtype=np.int64)[bench.places] for key, _ in chosen]
+    found, cost = probe(ids, bench, say)
+    probed = {key: one for (key, _), one in zip(chosen, found, strict=True)}
+    new = [(key, replace(candidate, probed=probed.get(key))) for key, candidate in ranked]
+    return sorted(new, key=_rank), cost
+
+
+def _first_round(ranked: list[tuple[bytes, Candidate]]) -> list[tuple[bytes, Candidate]]:
+    """The most promising, half of them of single parts where there are as many."""
+    single = [pair for pair in ranked if pair[1].n_parts == 1]
+    others = [pair for pair in ranked if pair[1].n_parts != 1]
+    n_single = max(FIRST_ROUND // 2, FIRST_ROUND - len(others))
+    return single[:n_single] + others[: FIRST_ROUND - min(n_single, len(single))]
 
 
 class _Judge:
@@ -223,10 +155,10 @@ class _Judge:
         self._ends, self._trials = ends, trials
         self.labelled = scorer.labelled
 
-    def crossings(self, offer: Offer) -> list[tuple[bytes, Candidate]]:
+    def crossings(self, offer: Offer, largest: int) -> list[tuple[bytes, Candidate]]:
         """Single parts, and the best of the searched crossings."""
         groups = {name: part.group for name, part in offer.parts.items()}
-        found = search_crossings(offer.ids, groups, self._scorer)
+        found = search_crossings(offer.ids, groups, self._scorer, largest)
         several = [each for each in found if len(each.steps) > 1][:_SEARCHED]
         single = [each for each in found if len(each.steps) == 1]
         return [self._crossing(each, offer) for each in single + several if _trains(each.ids)]
@@ -240,10 +172,15 @@ class _Judge:
         names = [name for name, _ in found.steps]
         reason = _say_steps(found) if len(names) > 1 else None
         spec = clustering_of(parts_named(offer, names))
-        return self._candidate(" × ".join(names), spec, found.ids, reason)
+        return self._candidate(" × ".join(names), spec, found.ids, reason, len(names))
 
     def _candidate(
-        self, name: str, spec: dict[str, Any], ids: IntArray, reason: str | None = None
+        self,
+        name: str,
+        spec: dict[str, Any],
+        ids: IntArray,
+        reason: str | None = None,
+        n_parts: int | None = None,
     ) -> tuple[bytes, Candidate]:
         ids = number_by_appearance(ids, name)
         bits = self.labelled.bits(ids, with_error=True)
@@ -262,6 +199,7 @@ class _Judge:
             accuracy=self._accuracy(gain),
             measured=None if self._trials is None else self._trials.of(spec),
             reason=reason or _say(bits),
+            n_parts=n_parts,
         )
 
     def _draws(self, bits: Bits) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -14,7 +14,7 @@ IntArray = NDArray[np.int64]
 
 _PARTS = 24  # the most promising alone, that are crossed
 _BEAM = 4  # crossings of a size that are extended
-_LARGEST = 6  # parts of a crossing
+_KEPT = 12  # crossings of a size that are returned
 _WITHOUT_GAIN = 2  # sizes in a row that bring nothing, after which the search ends
 
 
@@ -61,7 +61,7 @@ class Scorer:
 
 
 def search_crossings(
-    parts: Mapping[str, IntArray], groups: Mapping[str, str], scorer: Scorer
+    parts: Mapping[str, IntArray], groups: Mapping[str, str], scorer: Scorer, largest: int
 ) -> list[Found]:
     """Every crossing that the search kept, best first; the beam of width 1 within it is greedy.
 
@@ -69,6 +69,7 @@ def search_crossings(
         parts: name to clusters (n,).
         groups: part to its group, of which a crossing has one part at most.
         scorer: says what is promising.
+        largest: parts of a crossing at most.
     """
     if not parts:
         return []
@@ -79,9 +80,10 @@ def search_crossings(
     beam = singles[:_BEAM]
     kept = {found.names: found for found in singles}
     best, idle = beam[0].gain if beam else -np.inf, 0
-    while beam and idle < _WITHOUT_GAIN and len(beam[0].steps) < min(_LARGEST, len(parts)):
-        beam = _extended(beam, parts, groups, scorer)[:_BEAM]
-        kept |= {found.names: found for found in beam}
+    while beam and idle < _WITHOUT_GAIN and len(beam[0].steps) < min(largest, len(parts)):
+        extended = _extended(beam, parts, groups, scorer)
+        kept |= {found.names: found for found in extended[:_KEPT]}
+        beam = extended[:_BEAM]
         highest = max((found.gain for found in beam), default=-np.inf)
         idle = 0 if highest > best + 1e-3 else idle + 1
         best = max(best, highest)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ def add_commands(commands: Any) -> None:
         "--regime", metavar="R",
         help="of the training that is planned: adapter, scratch or fine-tuning (default adapter "
         "for embeddings, else scratch)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--probe", action=argparse.BooleanOptionalAction, default=None,
+        help="train adapters on features for some seconds, on the most promising, and rank by "
+        "validation accuracy (default where features are at hand)",
     )  # fmt: skip
     advise.add_argument(
         "--include", action="append", default=[], metavar="COLUMN",
@@ -158,14 +164,22 @@ def _information_row(column: Any) -> list[Any]:
 def _advise(arguments: argparse.Namespace) -> int:
     from clinfonce import data, results
     from clinfonce.advice import advise
+    from clinfonce.features import FeatureCache
 
     given = arguments.results != DEFAULT_RESULTS or Path(arguments.results, "store.json").is_file()
+    table = data.load(arguments.data, arguments.root)
+    store = results.open(arguments.results) if given else None
     found = advise(
-        data.load(arguments.data, arguments.root),
+        table,
+        features=None
+        if store is None
+        else FeatureCache(store.store.folder).of_data(table.fingerprint),
+        probing=arguments.probe,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
         regime=arguments.regime,
         label_fraction=arguments.label_fraction,
         include=arguments.include,
-        results=results.open(arguments.results) if given else None,
+        results=store,
     )
     if arguments.json:
         print(json.dumps(found.to_json(), indent=1))
@@ -176,9 +190,25 @@ def _advise(arguments: argparse.Namespace) -> int:
         "Gain is the share of the way from instances (InfoNCE, 0 %) to labels (SupCon, 100 %) of a "
         f"training in the regime {found.regime}; helps is the probability that it is above 0."
     )
+    if (cost := found.cost) is not None:
+        say(
+            f"The probe took {cost.seconds:.0f} s: {cost.epochs} epochs of adapters on "
+            f"{cost.n_images:,} images. Its points are validation accuracy above instances."
+        )
     shown = found.candidates[: arguments.top]
     print_rows(
-        ["", "clustering", "K", "useful bits", "nuisance", "gain", "", "helps", "measured"],
+        [
+            "",
+            "clustering",
+            "K",
+            "useful bits",
+            "nuisance",
+            "gain",
+            "helps",
+            "",
+            "probe",
+            "measured",
+        ],
         [_candidate_row(rank, candidate) for rank, candidate in enumerate(shown, 1)],
     )
     print("\nWhy:")
@@ -199,10 +229,15 @@ def _candidate_row(rank: int, found: Any) -> list[Any]:
         f"{found.nuisance:.2f}",
         f"{found.gain.mean:.0%}"
         + ("" if found.accuracy is None else f" ({found.accuracy.mean:.1%})"),
-        found.verdict,
         f"{found.helps:.2f}",
+        found.verdict,
+        "" if found.probed is None else _probed(found.probed),
         "" if found.measured is None else _measured(found.measured),
     ]
+
+
+def _probed(found: Any) -> str:
+    return f"{100 * found.above_instances:+.1f} points ({found.epochs} epochs)"
 
 
 def _measured(found: Any) -> str:

@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from clinfonce.config.base import Amount, Count, Few, PlacedError, SmallSeed, Spec
+from clinfonce.config.base import Amount, Count, Few, PlacedError, Positive, SmallSeed, Spec
 from clinfonce.config.space import LARGEST_GRID, Space, check_space, grid
 
 SEEDS_APART = 1000  # far from the seeds that confirm
+MOST_IN_TIME = 1000  # configurations, where minutes alone say how many
 
 Trials: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -15,7 +16,11 @@ Trials: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 class SearchSpec(Spec):
     """Which configurations are tried."""
 
-    trials: Trials | None = None  # configurations that are proposed; a grid knows itself
+    # Configurations that are proposed; a grid knows itself, and with `minutes` up to 1,000 are.
+    trials: Trials | None = None
+    # No configuration is proposed any more once those before it took so many minutes of trials,
+    # one after the other: half of it for two that run at a time.
+    minutes: Positive | None = None
     space: Annotated[Space, Field(min_length=1)]
     # What searched trials change in the sweep's `trial`.
     trial: dict[str, Any] = Field(default_factory=dict)
@@ -32,13 +37,16 @@ class SearchSpec(Spec):
     # without a scheduler look at no results, and take no notice of it.
     window: Count = 4
     confirm: Amount = 1  # best configurations that run again with `seeds`
+    # Whether configurations leave that race once the others are surely better: those that can't be
+    # told apart get all seeds.
+    race: bool = False
 
     @model_validator(mode="after")
     def _space_makes_points(self) -> Self:
         check_space(self.space)
         if self.sampler != "grid":
-            if self.trials is None:
-                raise PlacedError(("search", "trials"), "is missing")
+            if self.trials is None and self.minutes is None:
+                raise PlacedError(("search", "trials"), "is missing, and so is minutes")
             return self
         if self.trials is not None:
             problem = "sampler grid runs every point of the space: leave trials out"
@@ -58,7 +66,9 @@ class SearchSpec(Spec):
     @property
     def n_trials(self) -> int:
         """How many configurations are proposed."""
-        return len(grid(self.space)) if self.trials is None else self.trials
+        if self.trials is not None:
+            return self.trials
+        return len(grid(self.space)) if self.sampler == "grid" else MOST_IN_TIME
 
 
 class SchedulerSpec(Spec):

@@ -44,6 +44,8 @@ class EvaluationSpec(Spec):
     # Columns that no clustering may be made of: what of them can be read from the features is
     # measured, `held_out`.
     held_out: Names = ()
+    # Whether the trained network is also fine-tuned on 5 labels a class of the first target.
+    finetune: bool = False
     # Whether features are measured without labels; absent: where there is no target.
     label_free: bool | None = None
     balanced: bool = False  # every class weighs the same in the probes with all labels
@@ -189,7 +191,9 @@ _LATER: dict[str, frozenset[str]] = {
     ),
     "clustering": frozenset({"parts"}),
     "optimizer": frozenset({"head_learning_rate"}),
-    "evaluation": frozenset({"factors", "groups", "balanced", "held_out", "label_free"}),
+    "evaluation": frozenset(
+        {"factors", "groups", "balanced", "held_out", "label_free", "finetune"}
+    ),
 }
 
 

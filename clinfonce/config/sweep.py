@@ -98,6 +98,8 @@ class SweepSpec(ExperimentSpec):
     # Whether a sweep that starts from pretrained weights probes the encoder as it is, as a fixed
     # trial of its own.
     frozen: bool = True
+    # Whether trials that are fixed or confirmed are fine-tuned too (evaluation.finetune).
+    finetune: bool = False
     # Encoders of searched trials and of grids that are kept, those of the best by `metric`.
     keep: Amount = 10
 
@@ -273,7 +275,8 @@ class SweepSpec(ExperimentSpec):
         """Whether results of earlier searched trials decide what is proposed or stopped."""
         if self.search is None:
             return False
-        return self.search.sampler not in ("random", "grid") or self.scheduler.name != "none"
+        blind = self.search.sampler in ("random", "grid") and self.search.minutes is None
+        return not blind or self.scheduler.name != "none"
 
     def canonical(self) -> dict[str, Any]:
         """Everything that decides the sweep's rows, as plain values."""

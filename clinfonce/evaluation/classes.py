@@ -36,6 +36,7 @@ class Protocol:
         seed: of the draws.
         temperature: of kNN's votes.
         balanced: whether each class weighs the same in the probes with all labels.
+        few_by_knn: whether kNN too is probed with few labels.
     """
 
     labels_per_class: tuple[int, ...] = (1, 5, 10)
@@ -43,6 +44,7 @@ class Protocol:
     seed: int = 0
     temperature: float = 0.07
     balanced: bool = False
+    few_by_knn: bool = True
 
 
 class ClassProbes:
@@ -139,6 +141,8 @@ class ClassProbes:
         )
         for split, y in self.splits.items():
             yield split, "linear", probe.answers[split]
+            if not p.few_by_knn:
+                continue
             each = few_label_votes(
                 self.space.targets,
                 self.train_y,
@@ -182,7 +186,7 @@ class ClassProbes:
         found = retrieved(near.order, self.train_y, self.splits[split][near.queries])
         for measure, values in found.items():
             yield Score(
-                split, "retrieval", "all", measure, float(values.mean()), images=len(values)
+                split, "retrieval", "all", measure, float(values.nanmean()), images=len(values)
             )
 
 

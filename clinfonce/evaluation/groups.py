@@ -24,13 +24,16 @@ class Grouping:
 
 Groupings = Mapping[str, Grouping]  # by the name of their column
 
+_FEWEST = 10  # images of a group that can be the worst, unless all are smaller: else it is luck
+
 
 def group_scores(
     score: Score, values: Tensor, groupings: Groupings, *, worst_is_low: bool = True
 ) -> Iterator[Score]:
     """Yield a measure that is a mean over images for each group, the worst and their mean.
 
-    The single groups are of the test split alone.
+    The worst is one of at least ten images, if there are such. The single groups are of the test
+    split alone.
 
     Args:
         score: of all images.
@@ -45,7 +48,10 @@ def group_scores(
         means = sums.index_add_(0, codes, values.double()) / counts
         there = counts.nonzero()[:, 0]
         of_groups = means[there]
-        worst = there[of_groups.argmin() if worst_is_low else of_groups.argmax()]
+        large = counts[there] >= _FEWEST
+        large = large if large.any() else ~large
+        ranked = torch.where(large, of_groups, torch.inf if worst_is_low else -torch.inf)
+        worst = there[ranked.argmin() if worst_is_low else ranked.argmax()]
         yield _of_group(score, column, None, f"{score.measure}_worst", means[worst], counts[worst])
         yield _of_group(
             score, column, None, f"{score.measure}_mean", of_groups.mean(), counts.sum()

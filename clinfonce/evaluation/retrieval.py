@@ -1,18 +1,32 @@
 """Retrieval: training images ranked by cosine similarity to each query."""
 
-from collections.abc import Sequence
-
+import numpy as np
 import torch
 from torch import Tensor
 
 RECALLS = (1, 5, 10)
 
 
+def nearest_first(similarities: Tensor) -> Tensor:
+    """Return the columns of similarities float32 (q, m) by descending value: int32 (q, m).
+
+    Of equal ones the first stands first. On the CPU value and column are sorted as one integer,
+    which takes a fraction of the time.
+    """
+    if similarities.device.type != "cpu":
+        return similarities.argsort(dim=1, descending=True, stable=True).to(torch.int32)
+    bits = similarities.contiguous().view(torch.int32)
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # integers in the order of the floats
+    columns = torch.arange(similarities.shape[1])
+    keys = ((~ordered).to(torch.int64) << 32) | columns
+    return torch.from_numpy(np.sort(keys.numpy(), axis=1).astype(np.int32))
+
+
 def retrieved(order: Tensor, gallery: Tensor, queries: Tensor) -> dict[str, Tensor]:
     """Measure rankings by whether images share the query's label.
 
     Args:
-        order: int64 (q, m), the rows of the gallery for each query, nearest first.
+        order: int32 (q, m), the rows of the gallery for each query, nearest first.
         gallery: int64 (m,), labels.
         queries: int64 (q,), labels.
 
@@ -22,25 +36,18 @@ def retrieved(order: Tensor, gallery: Tensor, queries: Tensor) -> dict[str, Tens
         the precision at their places (average precision). NaN for a query whose label the gallery
         lacks.
     """
-    relevant = gallery[order] == queries[:, None]  # (q, m)
-    total = relevant.sum(1)
-    hits = relevant.cumsum(1)
-    places = torch.arange(1, order.shape[1] + 1, device=order.device)
-    precision = torch.where(relevant, hits.double() / places, 0.0).sum(1)
+    q, m = order.shape
+    labels = gallery.index_select(0, order.flatten()).view(q, m)
+    query, place = (labels == queries[:, None]).nonzero(as_tuple=True)  # of all that share it
+    total = torch.bincount(query, minlength=q)
+    starts = total.cumsum(0) - total
+    found = torch.arange(len(query), device=query.device) - starts[query]  # that stand before it
     known = total > 0
-    at_total = hits.gather(1, (total - 1).clamp(min=0)[:, None])[:, 0]
-    found: dict[str, Tensor] = {
-        f"recall_at_{k}": _known(relevant[:, :k].any(1).double(), known) for k in RECALLS
-    }
-    found["r_precision"] = _known(at_total.double() / total.clamp(min=1), known)
-    found["map"] = _known(precision / total.clamp(min=1), known)
-    return found
-
-
-def joined(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The measures of several lots of queries."""
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def _known(values: Tensor, known: Tensor) -> Tensor:
-    return torch.where(known, values, torch.nan)
+    zeros = torch.zeros(q, dtype=torch.float64, device=order.device)
+    precision = zeros.index_add(0, query, (found + 1).double() / (place + 1))
+    within = zeros.index_add(0, query, (place < total[query]).double())
+    first = torch.full((q,), m, device=order.device)
+    first[known] = place[starts[known]]
+    measures = {f"recall_at_{k}": (first < k).double() for k in RECALLS}
+    measures |= {"r_precision": within / total, "map": precision / total}
+    return {name: torch.where(known, value, torch.nan) for name, value in measures.items()}

@@ -1,6 +1,6 @@
 """Features of the splits, with what probes of several targets share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +11,11 @@ from torch import Tensor
 from clinfonce.evaluation.bootstrap import resamples
 from clinfonce.evaluation.knn import CHUNK_VALUES
 from clinfonce.evaluation.linear import Standard
+from clinfonce.evaluation.retrieval import nearest_first
 
-_MOST_RANKED = 2**20  # similarities that are sorted in a split
+# Similarities that are sorted in a split: the test split is reported whole where it is small, of
+# validation a part is enough to choose by.
+_MOST_RANKED = {"val": 2**19, "test": 2**23}
 _FEWEST_QUERIES = 200
 
 
@@ -63,6 +66,7 @@ class Space:
         self.standard = Standard(train, self.splits)
         self._neighbours: dict[str, Neighbours] = {}
         self._rankings: dict[str, Ranking] = {}
+        self._kept: dict[str, list[Tensor]] = {}
 
     @cached_property
     def queries(self) -> Mapping[str, Tensor]:
@@ -84,7 +88,7 @@ class Space:
         """Of the images of a split."""
         if split not in self._neighbours:
             k = min(self.k, len(self.train))
-            found = [part.topk(k, dim=1) for part in self._similarities(self.queries[split])]
+            found = [part.topk(k, dim=1) for part in self._similarities(split)]
             self._neighbours[split] = Neighbours(
                 torch.cat([part.values for part in found]),
                 torch.cat([part.indices for part in found]),
@@ -94,18 +98,26 @@ class Space:
     def ranking(self, split: str) -> Ranking:
         """Of all training images for images of a split, so many that it takes little time."""
         if split not in self._rankings:
-            x = self.queries[split]
-            count = min(len(x), max(_FEWEST_QUERIES, _MOST_RANKED // len(self.train)))
-            queries = torch.arange(count, device=x.device) * len(x) // count
-            order = [
-                part.argsort(1, descending=True).to(torch.int32)
-                for part in self._similarities(x[queries])
-            ]
-            self._rankings[split] = Ranking(queries, torch.cat(order))
+            n, device = len(self.queries[split]), self.train.device
+            count = min(n, max(_FEWEST_QUERIES, _MOST_RANKED[split] // len(self.train)))
+            queries = torch.arange(count, device=device) * n // count
+            parts = self._similarities(split, None if count == n else queries)
+            order = torch.cat([nearest_first(part) for part in parts])
+            self._rankings[split] = Ranking(queries, order)
         return self._rankings[split]
 
-    def _similarities(self, x: Tensor) -> Iterator[Tensor]:
-        """Cosine similarities of queries (n, d) to all training images, (·, m) at a time."""
+    def _similarities(self, split: str, rows: Tensor | None = None) -> Iterable[Tensor]:
+        """Cosine similarities of a split to all training images, in parts (·, m).
+
+        Those of a small split are kept: neighbours and rankings both look at them.
+        """
+        if rows is None and split in self._kept:
+            return self._kept[split]
+        queries = self.queries[split] if rows is None else self.queries[split][rows]
         chunk = max(1, CHUNK_VALUES // len(self.targets))
-        for start in range(0, len(x), chunk):
-            yield x[start : start + chunk] @ self.targets.T
+        starts = range(0, len(queries), chunk)
+        parts = (queries[start : start + chunk] @ self.targets.T for start in starts)
+        if rows is None and len(queries) * len(self.targets) <= _MOST_RANKED[split]:
+            self._kept[split] = list(parts)
+            return self._kept[split]
+        return parts

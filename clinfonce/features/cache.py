@@ -5,6 +5,7 @@ was interrupted goes on with the parts that are missing.
 """
 
 import io
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -63,6 +64,17 @@ class FeatureCache:
         if found.shape[:2] != (1 + recipe.copies, recipe.n_images):
             raise StorageError(f"{path} is damaged: shape {found.shape}; remove it to make it anew")
         return found
+
+    def of_data(self, fingerprint: str) -> NDArray[Any] | None:
+        """The features (n, d) of a data set that were kept last, of the images as they are."""
+        folder = self._home.local
+        kept = [] if folder is None else list((folder / "features").glob("*.json"))
+        for path in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True):
+            array = path.with_suffix(".npy")
+            if json.loads(path.read_text())["data"] == fingerprint and array.exists():
+                found: NDArray[Any] = np.load(array, mmap_mode="r", allow_pickle=False)[0]
+                return found
+        return None
 
     def _assemble(self, recipe: FeatureRecipe, path: Path) -> None:
         """Join the parts, whole or not at all; several processes may do so at once."""

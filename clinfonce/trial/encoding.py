@@ -20,7 +20,35 @@ _SEED = 0  # of the views, the same for all trials
 
 Rows = NDArray[np.int64]
 Encode = Callable[[Rows], Tensor]  # row numbers (m,) of a table to features (m, d) on the device
-EncodeViews = Callable[[Rows, int], Tensor]  # … and a number q of views, to (m, q, d)
+
+
+class EncodeViews:
+    """Encodes views of images, as a trial's training draws them.
+
+    Attributes:
+        network: on the device, in whatever mode; None: the views are features already.
+        inputs: gives some images, by their rows, as the network is to see them.
+    """
+
+    def __init__(self, network: nn.Module | None, inputs: Callable[[Rows], Inputs]) -> None:
+        self.network, self.inputs = network, inputs
+
+    @torch.no_grad()
+    def __call__(self, rows: Rows, count: int) -> Tensor:
+        """Features (m, count, d) of so many views of each of some rows (m,)."""
+        source = self.inputs(rows)
+        starts = range(0, len(rows), _BATCH)
+        batches = [np.arange(start, min(start + _BATCH, len(rows))) for start in starts]
+        pairs = []
+        for turn in range(-(-count // 2)):
+            step = turn * len(batches)
+            held = source.stream(batches, whole, step)
+            both = [
+                _seen(self.network, source.views(part, len(batch), whole, step + number))
+                for number, (batch, part) in enumerate(zip(batches, held, strict=True))
+            ]
+            pairs.append(torch.cat([part.view(2, -1, part.shape[1]) for part in both], 1))
+        return torch.cat(pairs).transpose(0, 1)[:, :count]
 
 
 def encoder_of_images(network: nn.Module, table: ImageTable, device: torch.device) -> Encode:
@@ -63,7 +91,7 @@ def views_of_images(
     def inputs(rows: Rows) -> Inputs:
         return ImageInputs.of(spec, ImageSource(table.images, rows, device))
 
-    return _views(network, inputs)
+    return EncodeViews(network, inputs)
 
 
 def views_of_features(
@@ -75,7 +103,7 @@ def views_of_features(
     def inputs(rows: Rows) -> Inputs:
         return FeatureInputs(frozen[:1], rows, noise, _SEED, device)
 
-    return _views(adapter, inputs)
+    return EncodeViews(adapter, inputs)
 
 
 class EncodedOnce:
@@ -91,6 +119,12 @@ class EncodedOnce:
         self._places = np.full(n, -1, dtype=np.int64)
         self._features: Tensor | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the features are, once there are any."""
+        assert self._features is not None
+        return self._features.device
+
     def __call__(self, rows: Rows) -> Tensor:
         """Features (m, d) of some rows (m,)."""
         if len(new := rows[self._places[rows] < 0]):
@@ -101,26 +135,6 @@ class EncodedOnce:
             self._features = torch.cat(parts)
         assert self._features is not None
         return self._features[torch.from_numpy(self._places[rows]).to(self._features.device)]
-
-
-def _views(network: nn.Module | None, inputs: Callable[[Rows], Inputs]) -> EncodeViews:
-    @torch.no_grad()
-    def features(rows: Rows, count: int) -> Tensor:
-        source = inputs(rows)
-        starts = range(0, len(rows), _BATCH)
-        batches = [np.arange(start, min(start + _BATCH, len(rows))) for start in starts]
-        pairs = []
-        for turn in range(-(-count // 2)):
-            step = turn * len(batches)
-            held = source.stream(batches, _all, step)
-            both = [
-                _seen(network, source.views(part, len(batch), _all, step + number))
-                for number, (batch, part) in enumerate(zip(batches, held, strict=True))
-            ]
-            pairs.append(torch.cat([part.view(2, -1, part.shape[1]) for part in both], 1))
-        return torch.cat(pairs).transpose(0, 1)[:, :count]
-
-    return features
 
 
 def _seen(network: nn.Module | None, views: Tensor) -> Tensor:
@@ -136,7 +150,8 @@ def _seen(network: nn.Module | None, views: Tensor) -> Tensor:
     return features
 
 
-def _all(size: int) -> slice:
+def whole(size: int) -> slice:
+    """The share of a single worker: all of a batch of so many."""
     return slice(0, size)
 
 

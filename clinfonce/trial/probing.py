@@ -6,8 +6,9 @@ from clinfonce.evaluation import knn_accuracy
 from clinfonce.evaluation.space import Space
 from clinfonce.training.online_probe import OnlineProbe
 from clinfonce.trial.encoding import Encode, EncodedOnce, EncodeViews
+from clinfonce.trial.finetuning import finetuned_rows
 from clinfonce.trial.label_free import held_out_rows, label_free_rows
-from clinfonce.trial.rows import Row
+from clinfonce.trial.rows import Row, first_target
 from clinfonce.trial.targets import SPLITS, rows_of, target_rows, targets_by_rows, values_on
 
 
@@ -28,6 +29,8 @@ def probe(
         space = Space(*(once(rows[split]) for split in SPLITS), k=spec.neighbors)
         for target in targets:
             found += target_rows(target, table, rows, space, spec)
+            if spec.finetune and target.name == first_target(table) and target.kind == "class":
+                found += finetuned_rows(once, views, table, target)
     found += held_out_rows(once, table, spec)
     found += label_free_rows(once, views, table, spec)
     return found

@@ -94,7 +94,7 @@ def _protocol(spec: EvaluationSpec, *, is_first: bool) -> Protocol:
     if is_first:
         return Protocol(draws=spec.draws, balanced=spec.balanced)
     draws = max(1, spec.draws // _SHARE_OF_DRAWS)
-    return Protocol(labels_per_class=_FEW, draws=draws, balanced=spec.balanced)
+    return Protocol(_FEW, draws, balanced=spec.balanced, few_by_knn=False)
 
 
 def groupings_of(table: ImageTable, rows: SplitRows, columns: Sequence[str]) -> Groupings:

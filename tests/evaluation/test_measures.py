@@ -14,7 +14,7 @@ from clinfonce.evaluation.measures import (
     multilabel_f1,
     r2,
 )
-from clinfonce.evaluation.retrieval import retrieved
+from clinfonce.evaluation.retrieval import nearest_first, retrieved
 from clinfonce.torchvision_import import import_torchvision
 
 import_torchvision()  # which torchmetrics imports
@@ -125,7 +125,7 @@ def test_retrieval():
     gallery = torch.randint(5, (60,), generator=draw)
     queries = torch.randint(5, (30,), generator=draw)
     similarities = torch.randn(30, 60, generator=draw) + (queries[:, None] == gallery)
-    found = retrieved(similarities.argsort(1, descending=True), gallery, queries)
+    found = retrieved(nearest_first(similarities), gallery, queries)
     # torchmetrics takes what is below 0 for irrelevant.
     flat = similarities.sigmoid().flatten(), (queries[:, None] == gallery).flatten()
     indexes = torch.arange(30).repeat_interleave(60)
@@ -143,8 +143,19 @@ def test_retrieval():
     assert found["map"].tolist() == pytest.approx(expected_map, abs=1e-6)
 
 
+def test_nearest_come_first_and_of_equal_ones_the_first():
+    values = torch.tensor([[0.5, -0.25, 0.5, 0.0, -1.0, 1.0, -0.0]])
+    assert nearest_first(values).tolist() == [[5, 0, 2, 3, 6, 1, 4]]
+    draw = torch.Generator().manual_seed(0)
+    values = torch.randn(20, 300, generator=draw)
+    expected = values.argsort(dim=1, descending=True, stable=True)
+    assert torch.equal(nearest_first(values).long(), expected)
+
+
 def test_a_query_whose_class_the_gallery_lacks_says_nothing():
-    found = retrieved(torch.tensor([[0, 1]]), torch.tensor([0, 0]), torch.tensor([1]))
+    found = retrieved(
+        torch.tensor([[0, 1]], dtype=torch.int32), torch.tensor([0, 0]), torch.tensor([1])
+    )
     assert all(values.isnan().all() for values in found.values())
 
 

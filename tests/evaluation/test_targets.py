@@ -91,7 +91,7 @@ def test_neighbours_rank_what_is_retrieved():
 
 def test_few_queries_stand_for_many(monkeypatch):
     space, y = problem()
-    monkeypatch.setattr("clinfonce.evaluation.space._MOST_RANKED", 1)
+    monkeypatch.setattr("clinfonce.evaluation.space._MOST_RANKED", {"val": 1, "test": 1})
     monkeypatch.setattr("clinfonce.evaluation.space._FEWEST_QUERIES", 30)
     found = named(ClassProbes(space, y, 4, Protocol()).fair("abcd", "kind", {}))
     score = found["test", "retrieval", "all", "map", None, None]

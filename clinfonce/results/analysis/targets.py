@@ -22,6 +22,7 @@ Seed = tuple[str, int]  # of a trial: its sweep, and the seed
 _BOUNDS = ("labels", "synthetic")
 _GROUP_MEASURES = ("top1", "label_accuracy", "mae")
 _GROUPS_SHOWN = 3  # of a column, the worst
+_FEWEST_IMAGES = 10  # of those, unless all are smaller: a group of one is right or wrong by luck
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,8 @@ def _losing(results: Results, where: str, best: Best, key: Key) -> list[LosingGr
     for column, groups in values.items():
         of_all = sum(r["value"] * r["images"] for r in groups.values())
         whole = of_all / sum(r["images"] for r in groups.values())
-        worst = sorted(groups.values(), key=lambda r: (r["value"], r["group"]))
+        large = [r for r in groups.values() if r["images"] >= _FEWEST_IMAGES]
+        worst = sorted(large or groups.values(), key=lambda r: (r["value"], r["group"]))
         if worst[0]["measure"] == "mae":
             worst.reverse()
         found += [

@@ -10,6 +10,7 @@ import numpy as np
 from clinfonce.results.analysis.averages import with_metrics
 from clinfonce.results.analysis.curves import of_sweep
 from clinfonce.results.sql.query import Results
+from clinfonce.results.store.measures import DURING_TRAINING, metric_or_none
 
 _DRAWS = 20_000
 _BOUNDS = ("labels", "synthetic")  # sources that are made of the labels
@@ -77,11 +78,12 @@ def probability_of_being_best(several: tuple[Contender, ...]) -> float | None:
 
 
 def best_of_sweep(results: Results, sweep: str, metric: str) -> str | None:
-    """The best of what a search found and of what was fixed, in words; None without a search.
+    """The best of what a search found and of what was fixed, in words.
 
-    Raises:
-        InputError: unknown metric.
+    None without a search, and by a metric that is no measure of a trial by itself.
     """
+    if metric != DURING_TRAINING and metric_or_none(metric) is None:
+        return None
     several = contenders(results, sweep, metric)
     found = next((contender for contender in several if contender.found), None)
     if found is None or len(several) < 2:

@@ -60,7 +60,12 @@ _OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 MAIN = {"class": "top1", "multilabel": "map", "number": "r2"}
 
 _SPLIT_WORDS = {"val": "validation", "test": "test"}
-_PROBE_WORDS = {"linear": "linear probe", "knn": "kNN probe", "retrieval": "retrieval"}
+_PROBE_WORDS = {
+    "linear": "linear probe",
+    "knn": "kNN probe",
+    "retrieval": "retrieval",
+    "finetuned": "fine-tuned",
+}
 _NAME = re.compile(
     f"({'|'.join(SPLITS)})_({'|'.join(_PROBE_WORDS)})_([a-z0-9_]+)_([0-9]+|all)",
 )
@@ -153,13 +158,14 @@ def metrics_of(kind: str, target: str | None, *, few: bool) -> list[str]:
     Args:
         kind: of the target.
         target: its name; None: the trial's own.
-        few: whether it is probed with 1, 5 and 10 labels a class; else, of classes, with 5.
+        few: whether classes are probed with 1, 5 and 10 labels a class by each probe; else with 5
+            by the linear one.
     """
     found = []
     for probe, measures in _OF_KIND[kind].items():
+        fewer = LABELS_PER_CLASS[:-1] if few else ("5",) if probe == "linear" else ()
         for measure in measures:
-            with_few = measure in ("top1", "top5")
-            labels = (*(LABELS_PER_CLASS[:-1] if few else ("5",)), "all") if with_few else ("all",)
+            labels = (*fewer, "all") if measure in ("top1", "top5") else ("all",)
             found += [Metric("val", probe, measure, n, target).name for n in labels]
     return found
 

@@ -19,8 +19,8 @@ SCORES = (
         "probe",
         pa.string(),
         "What was fitted to the features: linear (logistic regression, of several labels one each; "
-        "ridge regression of a number), knn, retrieval (training images ranked by cosine), or "
-        "features (nothing)",
+        "ridge regression of a number), knn, retrieval (training images ranked by cosine), "
+        "finetuned (the whole network), or features (nothing)",
         source=_EVALUATION,
         required=True,
     ),

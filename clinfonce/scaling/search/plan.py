@@ -20,6 +20,7 @@ from clinfonce.config import NamedTrial, SearchSpec, SweepSpec, TrialSpec, trial
 from clinfonce.config.search import SEEDS_APART
 from clinfonce.scaling.search.halving import Halving
 from clinfonce.scaling.search.metric import Value, standings, values_of
+from clinfonce.scaling.search.race import still_racing
 
 Row = dict[str, Any]
 
@@ -196,7 +197,7 @@ class Plan:
         best = records[ranked.index(max(ranked))] if records else None
         base = best.proposal.spec if best else self._settle(self._sweep.fixed_trial(named, 0))
         for seed in self._sweep.seeds_of(named):
-            spec = base.model_copy(update={"seed": seed})
+            spec = self._evaluated_fully(base, seed)
             yield self._propose(next(count), "fixed", spec, named.name)
 
     def _proposed(
@@ -205,13 +206,20 @@ class Plan:
         for index in range(search.n_trials):
             while not self._may_propose(searcher, index, search.window):
                 yield None
+            if search.minutes is not None and self._spent() >= 60 * search.minutes:
+                break
             specs = self._unused_specs(search, searcher.ask(index))
             numbers = [next(count) for _ in specs]
             configuration = Configuration(index, specs)
             self._configurations.append(configuration)
             yield self._propose(numbers[0], "search", specs[0], "", configuration)
-        while not self._tell_until(searcher, search.n_trials):
+        while not self._tell_until(searcher, len(self._configurations)):
             yield None
+
+    def _spent(self) -> float:
+        """Seconds of the searched trials that a proposal may look at, one after the other."""
+        records = (r for c in self._configurations[: self._told] for r in c.records)
+        return sum(record.row.get("seconds") or 0.0 for record in records if record.row)
 
     def _may_propose(self, searcher: Searcher, index: int, window: int) -> bool:
         """Whether all that a proposal may look at is known; the searcher is told of it."""
@@ -237,12 +245,41 @@ class Plan:
             configuration.records.append(self._records[proposal.identity])
             self._further.append(proposal)
 
-    def _confirmed(self, count: Iterator[int], search: SearchSpec) -> Iterator[Proposal]:
-        for configuration in self._best(search.confirm):
-            for seed in self._sweep.seeds:
-                spec = configuration.specs[0].model_copy(update={"seed": seed})
-                if self._identity(spec) not in self._records:  # else a fixed trial confirms it
-                    yield self._propose(next(count), "confirm", spec, "")
+    def _confirmed(self, count: Iterator[int], search: SearchSpec) -> Iterator[Proposal | None]:
+        specs = [configuration.specs[0] for configuration in self._best(search.confirm)]
+        if search.race:
+            yield from self._raced(count, specs)
+            return
+        for spec, seed in itertools.product(specs, self._sweep.seeds):
+            yield from self._with_seed(count, spec, seed)
+
+    def _raced(self, count: Iterator[int], specs: Sequence[TrialSpec]) -> Iterator[Proposal | None]:
+        """One seed after the other; who is surely worse than the best runs with no more of them."""
+        racing = list(range(len(specs)))
+        values: list[list[float]] = [[] for _ in specs]
+        for seed in self._sweep.seeds:
+            for each in racing:
+                yield from self._with_seed(count, specs[each], seed)
+            seeded = (self._evaluated_fully(specs[each], seed) for each in racing)
+            records = [self._records[self._identity(spec)] for spec in seeded]
+            while any(record.row is None for record in records):
+                yield None
+            found = standings([reached(record, self._columns) for record in records])
+            for each, value in zip(racing, found, strict=True):
+                values[each] += [] if value is None else [value]
+            racing = still_racing(racing, values)
+
+    def _with_seed(self, count: Iterator[int], spec: TrialSpec, seed: int) -> Iterator[Proposal]:
+        spec = self._evaluated_fully(spec, seed)
+        if self._identity(spec) not in self._records:  # else a fixed trial confirms it
+            yield self._propose(next(count), "confirm", spec, "")
+
+    def _evaluated_fully(self, spec: TrialSpec, seed: int) -> TrialSpec:
+        """A trial with one of the sweep's seeds, whose result is reported."""
+        changes: dict[str, Any] = {"seed": seed}
+        if self._sweep.finetune:
+            changes["evaluation"] = spec.evaluation.model_copy(update={"finetune": True})
+        return spec.model_copy(update=changes)
 
     def _propose(
         self,

@@ -29,7 +29,12 @@ def advised_points(sweep: SweepSpec, table: ImageTable) -> list[Point]:
     search = sweep.search
     if search is None or search.seed_with != "advice":
         return []
-    found = (point_of(sweep, c.clustering) for c in advise(table).candidates)
+    regime = "scratch" if sweep.trial.regime == "frozen" else sweep.trial.regime
+    largest = min(
+        (d.largest for d in search.space.values() if isinstance(d, Clusterings)), default=6
+    )
+    advice = advise(table, regime=regime, largest=largest, probing=False)
+    found = (point_of(sweep, c.clustering) for c in advice.candidates)
     return [point for point in found if point is not None][: max(1, search.n_trials // _SHARE)]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from clinfonce.config import SweepSpec
 from clinfonce.scaling.search.plan import Plan
+from clinfonce.scaling.search.race import still_racing
 from clinfonce.scaling.search.searcher import OptunaSearcher
 
 SEARCH = {
@@ -336,3 +337,61 @@ def test_the_two_thousandth_trial_takes_no_more_lines_than_the_first():
     early = run_counted(100)
     run(1750)
     assert run_counted(100) < 1.5 * early
+
+
+def in_time(plan, seconds):
+    """Run trials one after the other, each of so many seconds."""
+    rows = []
+    while True:
+        try:
+            proposal = plan.next()
+        except StopIteration:
+            return rows
+        assert proposal is not None
+        row = {"status": "complete", "val_knn": accuracy(proposal.spec, 4), "seconds": seconds}
+        plan.finish(proposal.identity, row)
+        rows.append(proposal)
+
+
+def test_minutes_say_how_many_are_tried_by_what_trials_took():
+    search = SEARCH | {"minutes": 5, "window": 1, "confirm": 1}
+    scheduler = {"name": "none"}
+    found = in_time(Plan(sweep(search=search, scheduler=scheduler), "d", Memory()), 60.0)
+    assert [p.role for p in found].count("search") == 5
+    assert [p.role for p in found].count("confirm") == 2
+    unlimited = {k: v for k, v in search.items() if k != "trials"}
+    plan = Plan(sweep(search=unlimited, scheduler=scheduler), "d", Memory())
+    assert [p.role for p in in_time(plan, 10.0)].count("search") == 30
+    behind = SEARCH | {"minutes": 5, "window": 3, "confirm": 0, "trials": 50}
+    plan = Plan(sweep(search=behind, scheduler=scheduler), "d", Memory())
+    assert [p.role for p in in_time(plan, 60.0)].count("search") == 7, "it sees 5 minutes later"
+
+
+def test_a_race_gives_seeds_to_those_that_cannot_be_told_apart():
+    search = SEARCH | {"confirm": 3, "race": True}
+    specification = sweep(search=search, seeds=[5, 6, 7, 8], scheduler={"name": "none"}, fixed=[])
+    rows, _ = run(Plan(specification, "data", Memory()), random.Random(0))
+    again, _ = run(Plan(specification, "data", Memory()), random.Random(1))
+    assert rows == again
+    confirmed = rows[12:]
+    by_point = {}
+    for row in confirmed:
+        by_point.setdefault(row["spec"].objective.temperature, []).append(row["spec"].seed)
+    sizes = sorted(map(len, by_point.values()))
+    assert sizes[-1] == 4, "the best runs with all"
+    assert sizes[0] < 4, "who is far behind does not"
+    assert min(sizes) >= 2
+
+
+def test_a_race_seldom_sends_out_the_best():
+    rng = random.Random(0)
+    lost = 0
+    for _ in range(300):
+        truth = [0.0, 0.0, -0.5]
+        reached = [[t + rng.gauss(0, 1) for _ in range(2)] for t in truth]
+        racing = still_racing([0, 1, 2], reached)
+        lost += 0 not in racing
+    assert lost / 300 < 0.08
+    sure = [[0.5, 0.51], [0.9, 0.91], [0.89, 0.92]]
+    assert still_racing([0, 1, 2], sure) == [1, 2]
+    assert still_racing([0, 1], [[0.1], [0.9]]) == [0, 1], "one seed tells nothing"
