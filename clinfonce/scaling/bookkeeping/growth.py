@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from clinfonce.config.search import MOST_IN_TIME
 from clinfonce.errors import InputError
 
 Plain = Mapping[str, Any]  # a specification, or a part of one, as JSON has it
 
 _BESIDE = ("fixed", "seeds", "search", "frozen")  # frozen adds a fixed trial, and is no more
-_MORE = ("trials", "confirm")  # numbers of a search that may rise
+_MORE = ("trials", "confirm", "minutes")  # numbers of a search that may rise
 
 
 def differences(before: Plain, now: Plain, attributes: Sequence[str] = ()) -> Iterator[str]:
@@ -54,7 +55,7 @@ def stage_of(specification: Plain, offered: Plain) -> dict[str, Any] | None:
     search = specification["search"]
     if search is None or search["sampler"] == "grid":
         return None
-    return {"until": search["trials"], "search": search, **offered}
+    return {"until": search["trials"] or MOST_IN_TIME, "search": search, **offered}
 
 
 def _lost_or_changed(before: list[Any], now: list[Any]) -> Iterator[str]:
