@@ -255,6 +255,7 @@ def train_on(table, seed, setting, store, done, options):
         print(table.name, setting, name, accuracy, f"{seconds:.1f} s", flush=True)
 
 
+DEFAULTS = (2, "pixels")  # of bins and features
 EXPORTED = (
     "data", "sweep", "name", "seed", "source", "val_knn", "val_linear_top1_5",
     "test_linear_top1_5", "test_knn_top1_all", "test_linear_top1_all",
@@ -278,7 +279,9 @@ def export(options):
             spec = json.loads(row["spec"])["clustering"]
             fields = ("source", "attributes", "column", "top_k", "bins", "level", "n_clusters",
                       "features", "parts")  # fmt: skip
-            row["spec"] = json.dumps({k: spec[k] for k in fields if spec[k] is not None})
+            row["spec"] = json.dumps(
+                {k: spec[k] for k in fields if spec.get(k) not in (None, *DEFAULTS)}
+            )
             writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
 
 

@@ -107,8 +107,9 @@ def measure(table, tried):
             reached, chosen = table[draft][0], draft
         if reached >= best_val - NEAR:
             until = min(until, number)
-        if number in AFTER:
-            regret[number] = best_test - table[chosen][1]
+        for after in AFTER:
+            if number <= after:  # the last one stands where the table has no more
+                regret[after] = best_test - table[chosen][1] if chosen is not None else best_test
     return until, regret
 
 

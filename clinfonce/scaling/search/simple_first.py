@@ -1,17 +1,19 @@
 """Clusterings to try, the simple ones first: instances, single parts, then what grows out of them.
 
-A *draft* is a set of parts, whose crossing is the clustering. After the single ones, two of three
-proposals are greedy: the neighbour (a part more, one less, or one exchanged) of a good draft that
-promises most, so far as the parts' own results tell; the third is left to the sampler.
+A *draft* is a set of parts, whose crossing is the clustering. After the first few single ones every
+other proposal is greedy: the neighbour (a part more, one less, or one exchanged) of a good draft
+that promises most, so far as the parts' own results tell. When all single ones were tried, two of
+three are greedy and the third is left to the sampler.
 """
 
 import random
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 Draft = frozenset[str]
 
+_ALONE = 8  # first drafts, before anything is greedy
 _SINGLES = 2  # one in so many trials, at most, is of a single part
 _SAMPLED = 3  # one in so many trials after those is the sampler's
 _GOOD = 3  # drafts whose neighbours are looked at
@@ -43,17 +45,27 @@ class SimpleFirst:
         singles = [frozenset([part]) for part in _by_turns(self._groups)]
         begin = ([Draft()] if empty else []) + list(first)
         room = max(len(begin) + 1, trials // _SINGLES)
-        self._first = list(dict.fromkeys([*begin, *singles]))[:room]
+        self._simple = deque(list(dict.fromkeys([*begin, *singles]))[:room])
+        self._alone = max(_ALONE, len(begin))
+        self._later = 0  # proposals since all simple ones were made
         self._values: dict[Draft, list[float]] = defaultdict(list)
         self._seen: set[Draft] = set()
 
     def propose(self, number: int) -> Draft | None:
-        """The draft of a configuration by its number; None leaves it to the sampler."""
-        if number < len(self._first) and self._first[number] not in self._seen:
-            return self._take(self._first[number])
-        if (number - len(self._first)) % _SAMPLED == _SAMPLED - 1:
-            return None
-        return self._take(self._greedy())
+        """The draft of a configuration; its number is asked for once, in order.
+
+        None leaves it to the sampler.
+        """
+        while self._simple and self._simple[0] in self._seen:
+            self._simple.popleft()
+        if not self._simple:
+            self._later += 1
+            return None if self._later % _SAMPLED == 0 else self._take(self._greedy())
+        if number >= self._alone and (number - self._alone) % 2 == 0:
+            draft = self._greedy()
+            if draft is not None:
+                return self._take(draft)
+        return self._take(self._simple.popleft())
 
     def tell(self, draft: Draft, value: float | None) -> None:
         """What a draft reached; None where it was stopped or failed."""

@@ -40,6 +40,19 @@ def test_half_of_a_small_search_is_of_single_parts_and_advice_goes_first():
     assert drafts[:4] == ["", "b", "a+c/4", "a"]
 
 
+def test_greedy_ones_alternate_with_single_ones_after_the_first_few():
+    groups = {f"p{i}": f"p{i}" for i in range(14)}
+    proposer = SimpleFirst(groups, 60)
+    drafts = []
+    for number in range(16):
+        drafts.append(proposer.propose(number))
+        proposer.tell(drafts[-1], 0.1 * sum(part in ("p1", "p4") for part in drafts[-1]))
+    sizes = [len(d) for d in drafts]
+    assert sizes[:8] == [0] + [1] * 7
+    assert drafts[8] == {"p1", "p4"}
+    assert [size > 1 for size in sizes[8:]] == [True, False] * 4
+
+
 def test_the_best_of_all_is_found_in_few_trials():
     best = max(
         (frozenset(d) for size in range(4) for d in itertools.combinations(GROUPS, size)
