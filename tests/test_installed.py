@@ -22,9 +22,9 @@ def test_what_is_installed_finds_the_files_that_are_shipped(tmp_path):
     (packages,) = (tmp_path / "there").glob("lib/python*/site-packages")
     environment = {**os.environ, "PYTHONPATH": str(packages)}
     code = (
-        "import clinfonce, clinfonce.config as c, clinfonce.results.report.page as p;"
+        "import clinfonce, clinfonce.config as c; from importlib.resources import files;"
         "print(clinfonce.__file__); print(c.read_sweep('digits').name);"
-        "print((p._HERE / 'report.js').exists())"
+        "print((files('clinfonce.results.report') / 'report.js').is_file())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True,
