@@ -1,6 +1,7 @@
 """SQL over a result store, read-only: DuckDB over the Parquet files, then locked down."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ _RESULT = 4  # a result may take that part of what a query may
 
 _SETTINGS = (
     "timezone = 'UTC'",
-    "enable_progress_bar = false",
     "python_enable_replacements = false",  # a name is never a variable
     "memory_limit = '25%'",
     # Without a folder for what does not fit into the memory, SQL cannot read one either.
@@ -102,6 +102,8 @@ def _connect(store: Store) -> Any:
     connection = duckdb.connect(":memory:")
     for setting in _SETTINGS:
         connection.execute(f"set {setting}")
+    with suppress(duckdb.InvalidInputException):  # a notebook without what would draw it
+        connection.execute("set enable_progress_bar = false")
     paths = attach(connection, store.folder)
     connection.execute(f"create view trials as {trials_with_accuracies()}")
     connection.execute(_VIEWS.read_text())
