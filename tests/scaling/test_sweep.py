@@ -73,8 +73,7 @@ def undisturbed(tmp_path_factory):
 
 def test_a_sweep_runs_its_fixed_searched_and_confirmed_trials(undisturbed):
     home, output = undisturbed
-    rows = reproducible(home)["trials"]
-    rows.sort(key=lambda row: row["number"])
+    rows = results.open(home).sql("SELECT * FROM trials ORDER BY number").to_pylist()
     assert [row["role"] for row in rows] == ["fixed"] * 2 + ["search"] * 6 + ["confirm"]
     assert {row["status"] for row in rows} <= {"complete", "stopped"}
     complete = [row for row in rows if row["status"] == "complete"]
