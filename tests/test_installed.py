@@ -17,7 +17,9 @@ def test_what_is_installed_finds_the_files_that_are_shipped(tmp_path):
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", "clinfonce", "sweeps"):
         (source / name).symlink_to(Path(name).absolute())
+    # Without the last one pip would take away what is installed beside it.
     install = ["install", "--no-deps", "--no-build-isolation", f"--prefix={tmp_path}/there"]
+    install += ["--ignore-installed"]
     subprocess.run([*pip, *install, str(source)], check=True, timeout=300)
     (packages,) = (tmp_path / "there").glob("lib/python*/site-packages")
     environment = {**os.environ, "PYTHONPATH": str(packages)}
