@@ -139,7 +139,7 @@ def test_all_clusterings_of_a_data_set_are_one_space(tmp_path):
 
     found = clusterings(random.Random(0))
     assert found[0].source == "instances"
-    assert {len(c.attributes or ()) for c in found[1:13]} == {1}
+    assert {len(c.attributes or ()) for c in found[1:8]} == {1}  # then greedy ones alternate
     assert max(len(c.attributes or c.parts or ()) for c in found) > 1
     (study,) = storage.get_all_studies()
     told = [trial.params for trial in storage.get_all_trials(study._study_id)]
