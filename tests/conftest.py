@@ -7,12 +7,18 @@ import tempfile
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side have a core each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from hypothesis import settings
+
 from tests.gloo import gloo
 
 __all__ = ["gloo"]
 
 # What tests remember of files is no business of the user's own cache folder.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="clinfonce-tests-")
+
+# The same examples each time; `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and so would be what tests start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

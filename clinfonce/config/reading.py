@@ -1,6 +1,7 @@
 """Reading specifications from YAML, with errors that name file, line and field."""
 
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ def _validated(
     try:
         return spec.model_validate(values)
     except ValidationError as error:
-        findings = [_explain(finding, spec) for finding in error.errors()]
+        findings = [_explain(finding, spec, values) for finding in error.errors()]
     place, problem = min(findings, key=lambda finding: _line_of(lines, finding[0]))
     field = ".".join(str(part) for part in place) or "specification"
     raise InputError(f"{_where(path, place, lines, settings)}: {field}: {problem}")
@@ -130,9 +131,9 @@ def _line_of(lines: Mapping[Place, int], place: Sequence[str | int]) -> int:
     return 1
 
 
-def _explain(error: Mapping[str, Any], spec: type[BaseModel]) -> tuple[Place, str]:
-    """Put pydantic's finding into words: the place, and what is wrong with the value there."""
-    place = tuple(part for part in error["loc"] if part not in _UNION_TAGS)
+def _explain(error: Mapping[str, Any], spec: type[BaseModel], values: Any) -> tuple[Place, str]:
+    """Put pydantic's finding into words: the place in `values`, and what is wrong there."""
+    place = _place(error, values)
     context = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
@@ -146,18 +147,46 @@ def _explain(error: Mapping[str, Any], spec: type[BaseModel]) -> tuple[Place, st
             kinds = "{choices: [...]}, {low: ..., high: ...} or {subset: [...]}"
             return place, f"a dimension of the search is {kinds}, got {_show(error['input'])}"
         case "value_error" if isinstance(context["error"], PlacedError):
-            return _explain_placed(context["error"])
+            return _explain_placed(context["error"], values)
         case "value_error":
             return place, str(context["error"])
         case _:
             return place, f"{_rule(error)}, got {_show(error['input'])}{_hint(error['input'])}"
 
 
-def _explain_placed(error: PlacedError) -> tuple[Place, str]:
+def _explain_placed(error: PlacedError, values: Any) -> tuple[Place, str]:
     if error.finding is None:
         return error.place, str(error)
-    inner, problem = _explain(error.finding, TrialSpec)
+    inner, problem = _explain(error.finding, TrialSpec, _value_at(values, error.place))
     return (*error.place, *inner) if error.within else error.place, problem
+
+
+def _place(error: Mapping[str, Any], values: Any) -> Place:
+    """Where a finding is in what was written: its location less the tags of unions.
+
+    A field may be named as a tag is: such a part is kept where it leads on in `values`.
+    """
+    location = tuple(error["loc"])
+    named = location[-1:] if error["type"] in ("extra_forbidden", "missing") else ()
+    written = () if error["type"] == "missing" else named
+    around = location[: len(location) - len(named)]
+    choices = [((part,), ()) if part in _UNION_TAGS else ((part,),) for part in around]
+    places = [tuple(itertools.chain(*kept)) for kept in itertools.product(*choices)]
+    leading = (at for at in places if _value_at(values, (*at, *written)) is not _NOTHING)
+    return (*next(leading, places[-1]), *named)
+
+
+def _value_at(values: Any, place: Place) -> Any:
+    """What was written at a place; `_NOTHING` where it leads nowhere."""
+    for part in place:
+        try:
+            values = values[part]
+        except (LookupError, TypeError):
+            return _NOTHING
+    return values
+
+
+_NOTHING = object()
 
 
 def _unknown_field(name: str, known: Sequence[str]) -> str:

@@ -96,6 +96,13 @@ def test_a_point_of_the_search_sets_dotted_fields(tmp_path):
         ("name: demo", "name: ../demo", ":1: name: must match"),
         ("name: demo", "name: demo\nname: again", ":2: name: given twice"),
         ("name: demo", "name: [", "not YAML"),
+        # named as pydantic names the alternatives of a union
+        ("name: demo", "name: demo\nchoices:", ":2: choices: unknown field"),
+        ("name: demo", "name: demo\nrange: 3", ":2: range: unknown field; allowed: name"),
+        ("{choices: [2, 4]}", "{choices: 5}",
+         ":15: search.space.sampler.images_per_cluster.choices: must be"),
+        ("{choices: [2, 4]}", "{choices: [2, 4], low: 1}",
+         ":15: search.space.sampler.images_per_cluster.low: unknown field"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_answered_in_one_line_with_its_place(tmp_path, old, new, said):
