@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic.fields import FieldInfo
 
 from clinfonce.config.base import PlacedError
 from clinfonce.config.cluster_file import RayClusterSpec
@@ -137,14 +138,14 @@ def _explain(error: Mapping[str, Any], spec: type[BaseModel], values: Any) -> tu
     context = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            return place, _unknown_field(str(place[-1]), _fields(spec, place[:-1]))
+            return place, _unknown_field(str(place[-1]), _fields(spec, error["loc"][:-1]))
         case "missing":
             return place, "is missing"
         case "literal_error":
             expected = context["expected"].replace(" or ", ", ")
             return place, f"{_show(error['input'])} is not one of {expected}"
         case "union_tag_not_found":
-            kinds = "{choices: [...]}, {low: ..., high: ...} or {subset: [...]}"
+            kinds = "{choices: …}, {low: …, high: …}, {subset: …} or {columns: …}"
             return place, f"a dimension of the search is {kinds}, got {_show(error['input'])}"
         case "value_error" if isinstance(context["error"], PlacedError):
             return _explain_placed(context["error"], values)
@@ -197,7 +198,7 @@ def _unknown_field(name: str, known: Sequence[str]) -> str:
 
 _UNION_TAGS = frozenset(
     {
-        *("choices", "range", "subset", "roles", "int", "constrained-int", "float"),
+        *("choices", "range", "subset", "roles", "clusterings", "int", "constrained-int", "float"),
         *("literal['all']", "all columns", "named columns"),
     }
 )
@@ -220,15 +221,32 @@ def _rule(error: Mapping[str, Any]) -> str:
     return text
 
 
-def _fields(spec: type[BaseModel], place: Sequence[str | int]) -> list[str]:
-    """The fields of the model that a place leads to."""
-    for part in place:
-        if (info := spec.model_fields.get(str(part))) is None:
-            continue  # the key or the number of one of several
-        if (inner := _model_in(info.annotation)) is None:
-            return []
-        spec = inner
-    return list(spec.model_fields)
+def _fields(spec: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """The fields of the model that a finding's location leads to."""
+    kind: Any = spec
+    for part in location:
+        if (tagged := _tagged(kind, part)) is not None:
+            kind = tagged
+        elif (info := _fields_of(kind).get(str(part))) is not None:
+            kind = info.annotation
+    return list(_fields_of(kind))
+
+
+def _tagged(annotation: Any, tag: str | int) -> Any:
+    """The alternative of a union that has a tag."""
+    if any(
+        isinstance(said, Tag) and said.tag == tag
+        for said in getattr(annotation, "__metadata__", ())
+    ):
+        return annotation
+    found = (_tagged(part, tag) for part in getattr(annotation, "__args__", ()))
+    return next((part for part in found if part is not None), None)
+
+
+def _fields_of(annotation: Any) -> Mapping[str, FieldInfo]:
+    """The fields of the first model that a type is made of."""
+    model = _model_in(annotation)
+    return {} if model is None else model.model_fields
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -181,10 +181,10 @@ class Roles(_Dimension):
 def _kind_of_dimension(value: Any) -> str | None:
     if isinstance(value, _Dimension):
         return type(value).__name__.lower()
-    if isinstance(value, Mapping) and "columns" in value:
-        return "roles"
     if isinstance(value, Mapping) and value.get("choices") == "all":
         return "clusterings"
+    if isinstance(value, Mapping) and "columns" in value:
+        return "roles"
     kinds = {"choices": "choices", "subset": "subset", "low": "range", "high": "range"}
     keys = value if isinstance(value, Mapping) else ()
     return next((kinds[key] for key in keys if key in kinds), None)

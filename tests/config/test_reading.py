@@ -48,6 +48,13 @@ def test_a_sweep_is_read_as_written(tmp_path):
     assert trial.sampler.images_per_cluster == 4  # from the part that all trials share
 
 
+def test_all_clusterings_of_some_columns_are_a_dimension_beside_roles(tmp_path):
+    clusterings = "clustering: {choices: all, columns: [loop], largest: 1}"
+    text = SWEEP.replace("clustering.attributes: {subset: all}", clusterings)
+    dimension = read(tmp_path, text).search.space["clustering"]
+    assert (dimension.columns, dimension.largest) == (("loop",), 1)
+
+
 def test_a_point_of_the_search_sets_dotted_fields(tmp_path):
     sweep = read(tmp_path, SWEEP)
     point = {"clustering.attributes": ("loop",), "objective.temperature": 0.5}
@@ -102,7 +109,9 @@ def test_a_point_of_the_search_sets_dotted_fields(tmp_path):
         ("{choices: [2, 4]}", "{choices: 5}",
          ":15: search.space.sampler.images_per_cluster.choices: must be"),
         ("{choices: [2, 4]}", "{choices: [2, 4], low: 1}",
-         ":15: search.space.sampler.images_per_cluster.low: unknown field"),
+         ":15: search.space.sampler.images_per_cluster.low: unknown field; allowed: when, choices"),
+        ("log: true", "lg: true", ":14: search.space.objective.temperature.lg: unknown field; "
+         "did you mean log? allowed: when, low, high, log, step"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_answered_in_one_line_with_its_place(tmp_path, old, new, said):
