@@ -141,7 +141,8 @@ def _everything_works_there(home, folder):
     rows = json.loads(clinfonce("query", "FROM trials", "--json", "--results", home))
     kept = {name.removesuffix(".safetensors") for name in folder_there.names("encoders")}
     complete = [row for row in rows if row["status"] == "complete"]
-    best = max((r for r in complete if r["role"] == "search"), key=lambda r: r["val_knn"])
+    searched = (row for row in complete if row["role"] == "search")
+    best = max(searched, key=lambda row: (row["val_knn"], -row["number"]))
     always = {row["trial_id"] for row in complete if row["role"] != "search"}
     assert kept == {best["trial_id"], *always}
     assert "instances" in clinfonce("relate", "--results", home)
