@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clinfonce.scaling.search.additive import Draft
 from clinfonce.scaling.search.given import GivenFirst
-from clinfonce.scaling.search.simple_first import Draft
 from clinfonce.trial.parts import Part, clustering_of, parts_in
 
-IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out
+IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out, or has a role
 _OUT = "out"  # of a group of parts: none of them
 
 
@@ -107,3 +107,33 @@ class Crossings(Drafts):
 
     def _name(self, group: str) -> str:
         return self.path + IN_OR_OUT + group
+
+
+class RolesOfColumns(Drafts):
+    """A role for each column; a part is a column in another role than attract, or the first."""
+
+    def __init__(self, path: str, columns: Sequence[str], roles: Sequence[str]) -> None:
+        self._columns, self._roles = tuple(columns), list(roles)
+        self._first = "attract" if "attract" in roles else roles[0]
+        others = [role for role in roles if role != self._first]
+        self._parts = {f"{role} {name}": (name, role) for name in columns for role in others}
+        groups = {part: name for part, (name, _) in self._parts.items()}
+        super().__init__(path, groups, len(self._columns))
+
+    def parameters(self, draft: Draft) -> dict[str, Any]:
+        """The role of each column."""
+        changed = dict(self._parts[part] for part in draft)
+        return {self._name(name): changed.get(name, self._first) for name in self._columns}
+
+    def suggest(self, trial: Any, sampler: GivenFirst) -> dict[str, str]:
+        """A role of each."""
+        del sampler
+        return {n: trial.suggest_categorical(self._name(n), self._roles) for n in self._columns}
+
+    def draft(self, value: Any) -> Draft | None:
+        """The columns in other roles."""
+        parts = {f"{role} {name}" for name, role in value.items() if role != self._first}
+        return frozenset(parts) if parts <= self._parts.keys() else None
+
+    def _name(self, column: str) -> str:
+        return self.path + IN_OR_OUT + column

@@ -21,12 +21,10 @@ from clinfonce.config import (
     walk,
 )
 from clinfonce.config.space import as_category
-from clinfonce.scaling.search.drafts import Crossings, Drafts, Subsets
+from clinfonce.scaling.search.additive import Additive, Draft, RandomDrafts
+from clinfonce.scaling.search.drafts import Crossings, Drafts, RolesOfColumns, Subsets
 from clinfonce.scaling.search.given import GivenFirst
-from clinfonce.scaling.search.simple_first import Draft, RandomDrafts, SimpleFirst
 from clinfonce.trial.parts import Part
-
-_ROLE_OF = ":"  # parts the name of the dimension from the column that has a role
 
 
 class OptunaSearcher:
@@ -39,7 +37,6 @@ class OptunaSearcher:
         first: points to begin with; fields that they leave out are drawn.
         parts: what `choices: all` makes clusterings of.
         columns: what `columns: all` of roles stands for.
-        begun: the number of the first configuration that it proposes; those before are given.
     """
 
     def __init__(
@@ -49,13 +46,11 @@ class OptunaSearcher:
         storage: optuna.storages.BaseStorage | None = None,
         first: Sequence[Mapping[str, Any]] = (),
         parts: Sequence[Part] = (),
-        begun: int = 0,
         *,
         columns: tuple[str, ...] = (),
     ) -> None:
         assert sweep.search is not None
-        self._space, self._begun = sweep.search.space, begun
-        self._columns = columns
+        self._space = sweep.search.space
         self._of_parts: dict[str, Drafts] = {}  # by path
         for path, dimension in self._space.items():
             if isinstance(dimension, Subset):
@@ -63,6 +58,9 @@ class OptunaSearcher:
                 self._of_parts[path] = Subsets(path, elements)
             elif isinstance(dimension, Clusterings):
                 self._of_parts[path] = Crossings(path, parts, dimension.largest)
+            elif isinstance(dimension, Roles):
+                named = columns if dimension.columns == "all" else dimension.columns
+                self._of_parts[path] = RolesOfColumns(path, named, dimension.choices)
         self._point: dict[str, Any] = {}
         self._proposer, self._drafts = self._proposer_of(sweep.search, first)
         self._proposed: dict[int, Draft | None] = {}
@@ -84,7 +82,7 @@ class OptunaSearcher:
         """The point of a configuration: values by dotted field; subsets as tuples of names."""
         self._sampler.given = {}
         if self._proposer is not None and self._drafts is not None:
-            draft = self._proposer.propose(number - self._begun)
+            draft = self._proposer.propose()
             self._sampler.given = {} if draft is None else self._drafts.parameters(draft)
         return self._suggested(number)
 
@@ -132,14 +130,8 @@ class OptunaSearcher:
             case Choices():
                 named = {as_category(choice): choice for choice in dimension.choices}
                 return named[trial.suggest_categorical(path, list(named))]
-            case Subset() | Clusterings():
+            case Subset() | Clusterings() | Roles():
                 return self._of_parts[path].suggest(trial, self._sampler)
-            case Roles():
-                roles = list(dimension.choices)
-                return {
-                    name: trial.suggest_categorical(path + _ROLE_OF + name, roles)
-                    for name in self._columns_of(dimension)
-                }
             case Range() if dimension.is_whole:
                 return trial.suggest_int(
                     path,
@@ -155,33 +147,30 @@ class OptunaSearcher:
 
     def _proposer_of(
         self, search: SearchSpec, first: Sequence[Mapping[str, Any]]
-    ) -> tuple[SimpleFirst | RandomDrafts | None, Drafts | None]:
+    ) -> tuple[Additive | RandomDrafts | None, Drafts | None]:
         """What proposes sets of parts, if such a dimension is there whatever the others are."""
         always = (d for path, d in self._of_parts.items() if not self._space[path].when)
         drafts = next(always, None)
         if drafts is None or not drafts.groups or search.sampler not in ("tpe", "random"):
             return None, None
         if search.sampler == "random":
-            if isinstance(drafts, Subsets):
+            if not isinstance(drafts, Crossings):
                 return None, None
             return RandomDrafts(drafts.groups, search.seed, drafts.largest), drafts
         given = [drafts.draft(point[drafts.path]) for point in first if drafts.path in point]
-        proposer = SimpleFirst(
+        proposer = Additive(
             drafts.groups,
-            search.n_trials - self._begun,
             first=[draft for draft in given if draft is not None],
             empty=drafts.may_be_empty,
             largest=drafts.largest,
+            others=len(self._space) > 1,
         )
         return proposer, drafts
 
     def _tell_proposer(self, number: int, value: float | None) -> None:
         draft = self._proposed.get(number)
-        if isinstance(self._proposer, SimpleFirst) and draft is not None:
+        if isinstance(self._proposer, Additive) and draft is not None:
             self._proposer.tell(draft, value)
-
-    def _columns_of(self, roles: Roles) -> tuple[str, ...]:
-        return self._columns if roles.columns == "all" else roles.columns
 
     def _listed(
         self, search: SearchSpec, first: Sequence[Mapping[str, Any]]
@@ -195,13 +184,11 @@ class OptunaSearcher:
         for path, value in point.items():
             dimension = self._space[path]
             match dimension:
-                case Subset() | Clusterings():
+                case Subset() | Clusterings() | Roles():
                     draft = self._of_parts[path].draft(value)
                     parameters |= self._of_parts[path].parameters(draft or frozenset())
                 case Choices():
                     parameters[path] = as_category(value)
-                case Roles():
-                    parameters |= {path + _ROLE_OF + name: role for name, role in value.items()}
                 case _:
                     parameters[path] = value
         return parameters

@@ -51,16 +51,15 @@ def grown_searcher(
     """
     if not stages:
         return OptunaSearcher(sweep, attributes, storage, first, parts, columns=columns)
-    searchers, begun = list[OptunaSearcher](), 0
+    searchers = list[OptunaSearcher]()
     for stage in stages:
         before = sweep.model_copy(update={"search": stage.search})
         known = [part for part in parts if part.name in stage.parts]
-        begin = first if begun == 0 else ()
+        begin = () if searchers else first
         searchers.append(
-            OptunaSearcher(before, stage.attributes, None, begin, known, begun, columns=columns)
+            OptunaSearcher(before, stage.attributes, None, begin, known, columns=columns)
         )
-        begun = stage.until
-    searchers.append(OptunaSearcher(sweep, attributes, storage, (), parts, begun, columns=columns))
+    searchers.append(OptunaSearcher(sweep, attributes, storage, (), parts, columns=columns))
     return GrownSearcher(searchers, [stage.until for stage in stages])
 
 
