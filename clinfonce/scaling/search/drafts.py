@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clinfonce.scaling.search.additive import Draft
-from clinfonce.scaling.search.given import GivenFirst
 from clinfonce.trial.parts import Part, clustering_of, parts_in
 
 IN_OR_OUT = ":"  # parts the name of a field from the element that is in or out, or has a role
@@ -30,7 +29,7 @@ class Drafts:
         """The parameters of the study that stand for a draft."""
         raise NotImplementedError
 
-    def suggest(self, trial: Any, sampler: GivenFirst) -> Any:
+    def suggest(self, trial: Any) -> Any:
         """The value of the dimension that a trial of the study draws."""
         raise NotImplementedError
 
@@ -52,18 +51,15 @@ class Subsets(Drafts):
         """Whether each is in."""
         return {self._name(element): element in draft for element in self._elements}
 
-    def suggest(self, trial: Any, sampler: GivenFirst) -> tuple[str, ...]:
+    def suggest(self, trial: Any) -> tuple[str, ...]:
         """Each in or out; where all were out one is in, in the study too, by turns."""
-        del sampler
         chosen = tuple(
             e for e in self._elements if trial.suggest_categorical(self._name(e), [False, True])
         )
         if chosen or not self._elements:  # of data without attributes, which its trials say
             return chosen
         element = self._elements[trial.number % len(self._elements)]
-        distribution = trial.distributions[self._name(element)]
-        inside = distribution.to_internal_repr(True)
-        trial.storage.set_trial_param(trial._trial_id, self._name(element), inside, distribution)
+        _correct(trial, self._name(element), True)
         return (element,)
 
     def draft(self, value: Any) -> Draft | None:
@@ -89,15 +85,18 @@ class Crossings(Drafts):
         inside = {self.groups[name]: name for name in draft}
         return {self._name(group): inside.get(group, _OUT) for group in self._members}
 
-    def suggest(self, trial: Any, sampler: GivenFirst) -> dict[str, Any]:
-        """A part of each group or none, until there are as many as a draft may have."""
-        groups, chosen = list(self._members), list[str]()
+    def suggest(self, trial: Any) -> dict[str, Any]:
+        """A part of each group or none; of too many some are left out, in the study too."""
+        drawn = {
+            group: trial.suggest_categorical(self._name(group), [_OUT, *members])
+            for group, members in self._members.items()
+        }
+        groups = list(drawn)
         first = trial.number % max(1, len(groups))
-        for group in groups[first:] + groups[:first]:
-            if len(chosen) == self.largest:
-                sampler.given[self._name(group)] = _OUT
-            name = trial.suggest_categorical(self._name(group), [_OUT, *self._members[group]])
-            chosen += [] if name == _OUT else [name]
+        inside = [g for g in groups[first:] + groups[:first] if drawn[g] != _OUT]
+        for group in inside[self.largest :]:
+            _correct(trial, self._name(group), _OUT)
+        chosen = {drawn[group] for group in inside[: self.largest]}
         return clustering_of([part for name, part in self._parts.items() if name in chosen])
 
     def draft(self, value: Any) -> Draft | None:
@@ -125,9 +124,8 @@ class RolesOfColumns(Drafts):
         changed = dict(self._parts[part] for part in draft)
         return {self._name(name): changed.get(name, self._first) for name in self._columns}
 
-    def suggest(self, trial: Any, sampler: GivenFirst) -> dict[str, str]:
+    def suggest(self, trial: Any) -> dict[str, str]:
         """A role of each."""
-        del sampler
         return {n: trial.suggest_categorical(self._name(n), self._roles) for n in self._columns}
 
     def draft(self, value: Any) -> Draft | None:
@@ -137,3 +135,10 @@ class RolesOfColumns(Drafts):
 
     def _name(self, column: str) -> str:
         return self.path + IN_OR_OUT + column
+
+
+def _correct(trial: Any, name: str, value: Any) -> None:
+    """Let the study say another value of a parameter than was drawn."""
+    distribution = trial.distributions[name]
+    inside = distribution.to_internal_repr(value)
+    trial.storage.set_trial_param(trial._trial_id, name, inside, distribution)

@@ -131,7 +131,7 @@ class OptunaSearcher:
                 named = {as_category(choice): choice for choice in dimension.choices}
                 return named[trial.suggest_categorical(path, list(named))]
             case Subset() | Clusterings() | Roles():
-                return self._of_parts[path].suggest(trial, self._sampler)
+                return self._of_parts[path].suggest(trial)
             case Range() if dimension.is_whole:
                 return trial.suggest_int(
                     path,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from statistics import fmean
 
+import optuna
 import pyarrow.fs as pafs
 import pytest
 from optuna.storages import JournalStorage
@@ -18,6 +19,7 @@ from clinfonce.errors import InputError
 from clinfonce.files import Folder
 from clinfonce.results import Store
 from clinfonce.scaling import sweep as sweep_module
+from clinfonce.scaling.search.drafts import Crossings
 from clinfonce.scaling.search.journal import StudyJournal
 from clinfonce.scaling.search.offered import offered
 from clinfonce.scaling.search.plan import Plan
@@ -37,6 +39,7 @@ GRID = {
     "sampler.images_per_cluster": {"choices": [2, 4], "when": {}},
     "epochs": {"low": 4, "high": 8, "step": 2},
 }
+DIGITS = load("digits")
 NAMES = ("loop", "even/odd")  # a slash is a level to OptunaSearch
 
 
@@ -113,14 +116,25 @@ def test_a_subset_is_never_empty_and_the_study_says_what_ran(tmp_path):
     assert ran == [{name for name in NAMES if point[path + name]} for point in told]
 
 
+def test_no_sampler_crosses_more_parts_than_allowed():
+    _, parts = offered(sweep({"trials": 1, "space": {"clustering": {"choices": "all"}}}), DIGITS)
+    crossings = Crossings("clustering", parts, largest=2)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=5))
+    for _ in range(30):
+        trial = study.ask()
+        draft = crossings.draft(crossings.suggest(trial))
+        assert len(draft) <= 2
+        study.tell(trial, -len(draft))
+        assert study.trials[-1].params == crossings.parameters(draft)
+
+
 def test_all_clusterings_of_a_data_set_are_one_space(tmp_path):
-    table = load("digits")
     space = {
         "clustering": {"choices": "all"},
         "objective.temperature": SPACE["objective.temperature"],
     }
     specification = sweep({"trials": 40, "space": space}, scheduler={"name": "none"})
-    _, parts = offered(specification, table)
+    _, parts = offered(specification, DIGITS)
     storage = JournalStorage(StudyJournal(Store.create(tmp_path).folder, "demo"))
 
     def clusterings(order):
@@ -271,7 +285,7 @@ def test_the_study_in_an_object_store_is_there_after_an_interruption(tmp_path, m
     monkeypatch.setattr(sweep_module, "ray_session", lambda **_: contextlib.nullcontext())
     specification = sweep({"trials": 3, "space": SPACE, "sampler": "random"})
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(specification, load("digits"), Store(folder), "home", Quiet())
+        run_sweep(specification, DIGITS, Store(folder), "home", Quiet())
     states, _ = read(tmp_path / "home/sweeps/demo.optuna.log")
     assert states == ["RUNNING"]
 
