@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 RECALLS = (1, 5, 10)
+_BLOCK = 1 << 20  # places of a ranking that are looked at together
 
 
 def nearest_first(similarities: Tensor) -> Tensor:
@@ -36,6 +37,13 @@ def retrieved(order: Tensor, gallery: Tensor, queries: Tensor) -> dict[str, Tens
         the precision at their places (average precision). NaN for a query whose label the gallery
         lacks.
     """
+    queries_at_once = max(1, _BLOCK // max(1, order.shape[1]))
+    blocks = zip(order.split(queries_at_once), queries.split(queries_at_once), strict=True)
+    parts = [_retrieved(each, gallery, labels) for each, labels in blocks]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _retrieved(order: Tensor, gallery: Tensor, queries: Tensor) -> dict[str, Tensor]:
     q, m = order.shape
     labels = gallery.index_select(0, order.flatten()).view(q, m)
     query, place = (labels == queries[:, None]).nonzero(as_tuple=True)  # of all that share it
