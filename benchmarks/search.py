@@ -16,8 +16,11 @@ chosen by validation is after 10, 20 and 40 trials.
 import argparse
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from advice_trials import problem, singles_and_pairs
 from common import write_rows
@@ -137,6 +140,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/search.csv"))
+    parser.add_argument("--figure", type=Path, help="an SVG file")
     options = parser.parse_args()
     results, rows = Results(Store.open(options.results)), []
     for place in options.data:
@@ -163,6 +167,28 @@ def main():
             rows.append(row)
             print(row, flush=True)
     write_rows(options.out, rows)
+    if options.figure is not None:
+        draw(rows, options.figure)
+
+
+def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Trials until one near the best was seen: a group of bars a data set, a bar a search."""
+    from matplotlib.figure import Figure
+
+    names, kinds = (list(dict.fromkeys(row[key] for row in rows)) for key in ("data", "search"))
+    until = {(row["data"], row["search"]): row["trials_until_near"] for row in rows}
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes, width = figure.subplots(), 0.8 / len(kinds)
+    for place, kind in enumerate(kinds):
+        at = np.arange(len(names)) + (place - (len(kinds) - 1) / 2) * width
+        bars = axes.bar(at, [until[name, kind] for name in names], width, label=kind)
+        axes.bar_label(bars, fmt="%.0f", padding=1, fontsize=8)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_ylabel("trials until near the best")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, ncols=len(kinds))
+    with mpl.rc_context({"svg.hashsalt": "search", "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 def names_in(spec):
