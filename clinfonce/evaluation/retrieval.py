@@ -37,9 +37,9 @@ def retrieved(order: Tensor, gallery: Tensor, queries: Tensor) -> dict[str, Tens
         the precision at their places (average precision). NaN for a query whose label the gallery
         lacks.
     """
-    queries_at_once = max(1, _BLOCK // max(1, order.shape[1]))
-    blocks = zip(order.split(queries_at_once), queries.split(queries_at_once), strict=True)
-    parts = [_retrieved(each, gallery, labels) for each, labels in blocks]
+    rows = max(1, _BLOCK // max(1, order.shape[1]))
+    starts = range(0, max(1, len(order)), rows)
+    parts = [_retrieved(order[i : i + rows], gallery, queries[i : i + rows]) for i in starts]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
