@@ -120,8 +120,8 @@ def terms(columns):
 
 
 def run(spec, table, home):
-    """Run what is missing of a sweep, in this process."""
-    store = Store.create(home)
+    """Run what is missing of a sweep, in this process; the rows of all its trials."""
+    store, rows = Store.create(home), []
     reader = WeightsReader(store.folder, table)
     names = tuple(spec.search.space["roles"].columns)
     plan = Plan(spec, table.fingerprint, OptunaSearcher(spec, (), columns=names), reader.settle)
@@ -130,7 +130,7 @@ def run(spec, table, home):
         try:
             proposal = plan.next()
         except StopIteration:
-            return store
+            return rows
         assert proposal is not None  # nothing runs beside it
         if (row := done.get(proposal.identity)) is None:
             result = run_trial(proposal.spec, table, experiment=spec.name, start=start)
@@ -148,16 +148,16 @@ def run(spec, table, home):
                 flush=True,
             )
         plan.finish(proposal.identity, row)
+        rows.append(row)
 
 
-def rows(spec, store, options):
+def summary(spec, rows, options):
     """Mean and deviation over the seeds of each method."""
     found = {}
-    for row in store.finished().values():
-        if row["sweep"] != spec.name or row["role"] not in ("fixed", "confirm"):
-            continue
-        name = "roles found by search" if row["role"] == "confirm" else row["name"]
-        found.setdefault(name, []).append(row)
+    for row in rows:
+        if row["role"] in ("fixed", "confirm"):
+            name = "roles found by search" if row["role"] == "confirm" else row["name"]
+            found.setdefault(name, []).append(row)
     for name, trials in found.items():
         means = {}
         for column in ACCURACIES:
@@ -212,8 +212,8 @@ def main():
     columns = usable_columns(table, table.rows(0))
     name = f"roles-{options.data.name}-{options.output}"
     spec = sweep(name, table, columns, options)
-    store = run(spec, table, options.results)
-    keep(FOLDER / "roles.csv", [{**row, **machine()} for row in rows(spec, store, options)])
+    rows = run(spec, table, options.results)
+    keep(FOLDER / "roles.csv", [{**row, **machine()} for row in summary(spec, rows, options)])
     keep(FOLDER / "roles-of-columns.csv", list(columns_found(spec, options.results)))
 
 
