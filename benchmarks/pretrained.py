@@ -92,7 +92,7 @@ def trials(count, n, d):
         folder = Path(home)
         write_embeddings(folder, n, d)
         command = [sys.executable, "-m", "clinfonce"]
-        prepare = ["prepare", "folder", "--table", folder / "table.parquet", "--embeddings",
+        prepare = ["prepare", "embeddings", "--table", folder / "table.parquet", "--embeddings",
                    folder / "embeddings.npy", "--out", folder / "prepared"]  # fmt: skip
         subprocess.run([*command, *map(str, prepare)], check=True, capture_output=True)
         sweep = SweepSpec.model_validate({

@@ -106,10 +106,10 @@ def prepare(
     reading: dict[str, Any] = {"encoding": encoding, "delimiter": delimiter, "columns": columns}
     if certainty is not None and what != "cub":
         raise InputError(f"--certainty goes with cub, whose attributes have one; not with {what}")
-    if (what == EMBEDDINGS) != (embeddings is not None):
-        raise InputError("prepare embeddings needs --table FILE and --embeddings COLUMN or FILE")
     if what == EMBEDDINGS:
-        return _prepare_embeddings(table, embeddings or "", out, reading | options, image_size)
+        return _prepare_embeddings(table, embeddings, out, reading | options, image_size)
+    if embeddings is not None:
+        raise InputError(f"--embeddings goes with prepare embeddings, not with prepare {what}")
     if what == FOLDER:
         if (place is None and table is None) or image_size is None:
             raise InputError("prepare folder needs --root IMAGES, --table FILE and --size PIXELS; "
@@ -130,12 +130,12 @@ def prepare(
 
 def _prepare_embeddings(
     table: Path | str | None,
-    embeddings: str,
+    embeddings: str | None,
     out: Path | str,
     options: dict[str, Any],
     image_size: int | None,
 ) -> Prepared:
-    if table is None:
+    if table is None or embeddings is None:
         raise InputError("prepare embeddings needs --table FILE and --embeddings COLUMN or FILE")
     if image_size is not None:
         raise InputError("--size goes with images; embeddings are kept as they are")

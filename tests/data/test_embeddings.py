@@ -227,6 +227,7 @@ def test_the_command(here, capsys):
         assert main([*command, *more]) == 2
         assert message in capsys.readouterr().err
     assert main(["prepare", "folder", "--out", "x", "--embeddings", "clip"]) == 2
+    assert "goes with prepare embeddings, not with prepare folder" in capsys.readouterr().err
 
 
 def test_a_table_in_memory_may_hold_embeddings():
