@@ -102,7 +102,11 @@ DEPTHS = {
 @pytest.mark.parametrize("storage", ["raw", "encoded"])
 def test_black_to_white_is_kept_as_0_to_255(prepare, name, storage):
     samples, encode = DEPTHS[name]
-    made, images = prepare(encode(samples), encode(turned(samples)), storage=storage)
+    try:
+        files = encode(samples), encode(turned(samples))
+    except NotImplementedError:
+        pytest.skip("this version of imagecodecs reads what it cannot write")
+    made, images = prepare(*files, storage=storage)
     wanted = np.where(GREY > 127, 255, 0) if "1 bit" in name else GREY
     if name == "planes of 16 bits":  # whose rows are turned
         assert np.abs(images[0] - wanted).max() <= 1

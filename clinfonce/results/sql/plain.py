@@ -2,7 +2,7 @@
 
 DuckDB has types that Arrow lacks, or holds otherwise: taken as they come, intervals and moments at
 infinity could not be written, and the largest integers would be others. Such columns become text,
-in DuckDB's own words, but integers of up to 38 digits are decimals.
+in DuckDB's own words, but integers of up to 38 digits are decimals, and arrays lists.
 """
 
 from collections.abc import Iterator, Sequence, Set
@@ -90,8 +90,8 @@ def _type(kind: Any, texts: Set[str]) -> str | None:
     parts = kind.children if name in ("list", "array", "map", "struct", "tuple") else []
     if not parts:
         return _type_of_value(name, texts)
-    if name == "array":
-        *parts, (_, size) = parts
+    if name == "array":  # Parquet knows none, and older pyarrows cannot write those that are null
+        return f"{_type(parts[0][1], texts) or parts[0][1]}[]"
     casts = [_type(part, texts) for _, part in parts]
     if not any(casts):
         return None
@@ -99,8 +99,6 @@ def _type(kind: Any, texts: Set[str]) -> str | None:
     match name:
         case "list":
             return f"{inner[0]}[]"
-        case "array":
-            return f"{inner[0]}[{size}]"
         case "struct":
             inner = [f"{_quoted(n)} {to}" for (n, _), to in zip(parts, inner, strict=True)]
     return f"{name}({', '.join(inner)})"

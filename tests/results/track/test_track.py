@@ -295,8 +295,8 @@ def test_a_tracker_that_fails_ends_no_sweep(store, runs):
     ],
 )
 def test_mistakes(kind, place, message):
-    if kind == "mlflow":
-        pytest.importorskip("mlflow")
+    if kind in ("mlflow", "wandb"):
+        pytest.importorskip(kind)
     with pytest.raises(InputError, match=message) as caught:
         open_tracker(kind, place)
     assert "\n" not in str(caught.value)
