@@ -1,5 +1,6 @@
 """The rows of the table `factors`: what of each column and of the label features let one read."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +35,9 @@ def describe_factors(encoded: Encode, table: ImageTable, stage: str) -> list[Row
     rows = table.rows(TRAIN)
     if len(rows) > _MOST_IMAGES:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_IMAGES])
-    probes = _Probes(encoded(rows).detach().float().cpu())
+    features = encoded(rows).detach().float().cpu()
+    # The trials of a sweep start from the same ones, and a process runs many of them.
+    probes = _known_probes(features) if stage == "before" else _Probes(features)
     found = []
     for name, kind, values, known in _facts(table, rows):
         if int(known.sum()) < _FEWEST_KNOWN:
@@ -67,6 +70,18 @@ class _Probes:
         if key not in self._made:
             self._made[key] = Visibility(self._features[torch.from_numpy(known)])
         return self._made[key]
+
+
+_last: dict[bytes, _Probes] = {}  # by the digest of the features
+
+
+def _known_probes(features: Tensor) -> _Probes:
+    """Probes of features, those of the last call where they are the same."""
+    key = hashlib.blake2b(features.numpy().tobytes()).digest()
+    if key not in _last:
+        _last.clear()
+        _last[key] = _Probes(features)
+    return _last[key]
 
 
 Fact = tuple[str, str, NDArray[Any], NDArray[np.bool_]]  # name, kind, values (n,), known (n,)
