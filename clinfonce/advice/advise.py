@@ -9,10 +9,11 @@ import numpy as np
 from clinfonce.advice.bits import Bits, IntArray, Labelled
 from clinfonce.advice.candidates import Offer, ids_of, offer_of, parts_named, whole_columns
 from clinfonce.advice.measured import Trials
-from clinfonce.advice.probe import FIRST_ROUND, Bench, ProbeCost, probe
+from clinfonce.advice.probe import Bench, probe
 from clinfonce.advice.result import Advice, Candidate, Expected
 from clinfonce.advice.sample import Points, Sample, take_sample
 from clinfonce.advice.search import Found, Scorer, search_crossings
+from clinfonce.advice.weights import Telling, Weights, probe_weights, telling
 from clinfonce.clusterings.base import number_by_appearance
 from clinfonce.data import ImageTable
 from clinfonce.errors import InputError
@@ -26,8 +27,10 @@ from clinfonce.results.analysis.gain import (
     read_points,
 )
 from clinfonce.results.sql.query import Results
+from clinfonce.trial.columns import usable_columns
 from clinfonce.trial.parts import clustering_of
 
+FIRST_ROUND = 16  # clusterings that are probed
 _DRAWS = 2_000  # of a candidate's gain
 _INTERVAL = (2.5, 97.5)  # percentiles
 _SEARCHED = 20  # crossings of several parts that are listed
@@ -105,14 +108,17 @@ def advise(
         different.setdefault(key, candidate)
     if not different:
         raise InputError(f"data set {table.name} has no column that clusters could be made of")
-    ranked, cost = sorted(different.items(), key=_rank), None
+    ranked = sorted(different.items(), key=_rank)
+    columns, weights, cost = judge.telling(offer), tuple[Weights, ...](), None
     if probing:
-        bench = Bench(table, features, sample.rows, sample.known, seed=seed)
-        ranked, cost = _probed(ranked, bench, say)
+        bench = Bench(table, features, sample, seed=seed)
+        ranked = _probed(ranked, bench, say)
+        weights = probe_weights([each.column for each in columns], bench, say)
+        cost = bench.cost
     notes = _notes(table, sample, own, [w for w in warned if w.column not in include])
     return Advice(
         table.name, regime, len(sample.known), sample.n_images, judge.labelled.h_t, fit.n_points,
-        fit.data, tuple(candidate for _, candidate in ranked), notes, cost,
+        fit.data, tuple(candidate for _, candidate in ranked), columns, weights, notes, cost,
     )  # fmt: skip
 
 
@@ -123,14 +129,14 @@ def _rank(pair: tuple[bytes, Candidate]) -> tuple[float, ...]:
 
 def _probed(
     ranked: list[tuple[bytes, Candidate]], bench: Bench, say: Callable[[str], None]
-) -> tuple[list[tuple[bytes, Candidate]], ProbeCost]:
+) -> list[tuple[bytes, Candidate]]:
     """The candidates, the most promising probed, in their new order."""
     chosen = _first_round(ranked)
     ids = [np.frombuffer(key, dtype=np.int64)[bench.places] for key, _ in chosen]
-    found, cost = probe(ids, bench, say)
+    found = probe(ids, bench, say)
     probed = {key: one for (key, _), one in zip(chosen, found, strict=True)}
     new = [(key, replace(candidate, probed=probed.get(key))) for key, candidate in ranked]
-    return sorted(new, key=_rank), cost
+    return sorted(new, key=_rank)
 
 
 def _first_round(ranked: list[tuple[bytes, Candidate]]) -> list[tuple[bytes, Candidate]]:
@@ -162,6 +168,16 @@ class _Judge:
         several = [each for each in found if len(each.steps) > 1][:_SEARCHED]
         single = [each for each in found if len(each.steps) == 1]
         return [self._crossing(each, offer) for each in single + several if _trains(each.ids)]
+
+    def telling(self, offer: Offer) -> tuple[Telling, ...]:
+        """The columns that weights can be of, those that say most of the label first."""
+        usable = usable_columns(self._sample.table, np.arange(len(self._sample.rows)))
+        of_parts = [
+            (str(part.spec.column), self.labelled.bits(offer.ids[name], with_error=True))
+            for name, part in offer.parts.items()
+            if part.spec.column in usable
+        ]
+        return telling(of_parts)
 
     def wholes(self, offer: Offer, table: ImageTable) -> list[tuple[bytes, Candidate]]:
         """Top-k attributes, and tags taken together."""

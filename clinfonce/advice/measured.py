@@ -68,7 +68,7 @@ class Trials:
     def of(self, clustering: Mapping[str, Any]) -> Measured | None:
         """What trials of a clustering, or of another of the same partition, reached."""
         values = self._by_spec.get(_key(clustering), [])
-        if not values and self._by_id and clustering.get("source") != "kmeans":
+        if not values and self._by_id and not _clusters_points(clustering):
             built = build_trainable(clustering, self._table)
             values = [] if built is None else self._by_id.get(built.clustering_id, [])
         if not values:
@@ -78,6 +78,12 @@ class Trials:
         gap = None if self._low is None or self._high is None else self._high - self._low
         gain = above / gap if above is not None and gap is not None and gap > _LEAST_GAP else None
         return Measured(accuracy, above, gain, len(values))
+
+
+def _clusters_points(clustering: Mapping[str, Any]) -> bool:
+    """Whether k-means is in it, which would have to be run, perhaps on features of an encoder."""
+    parts = clustering.get("parts") or ()
+    return any(part.get("n_clusters") is not None for part in (clustering, *parts))
 
 
 def _key(clustering: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A cheap probe of candidates: adapters trained for a few epochs on features, the better half on.
+"""A cheap probe of what attracts: adapters trained a few epochs on features, the better half on.
 
 All candidates train for two epochs, the better half anew for four, the better half of those for
 eight: by the accuracy on the validation split of a linear classifier with at most five labels a
@@ -7,28 +7,28 @@ beside that of instances after as many epochs. The test split is not touched.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from clinfonce.advice.sample import IntArray, Points, Sample, columns_alone
 from clinfonce.clusterings import from_instances
 from clinfonce.config import AdapterSpec, TrialSpec
 from clinfonce.data import VALIDATION, ImageTable
 from clinfonce.evaluation.linear import linear_probe
 from clinfonce.training.inputs import FeatureInputs
 from clinfonce.training.loop import Pretraining
+from clinfonce.trial.attraction import Attraction, build_attraction, check_attraction
 from clinfonce.trial.clusterings import labelled_rows, labels_of
 
-IntArray = NDArray[np.int64]
-Points = NDArray[np.float32]
+# The clusters (n,) of a bench's images, or fields of a trial that say what attracts.
+Attracting = IntArray | Mapping[str, Any]
 
-FIRST_ROUND = 16  # candidates
-_EPOCHS = (2, 4, 8)  # of the rounds
+EPOCHS = (2, 4, 8)  # of the rounds
 _IMAGES = 5_000  # trained on at most
 _VALIDATION = 2_000  # images at most
 _AXES = 256  # principal axes of the features that are kept
@@ -69,34 +69,34 @@ class ProbeCost:
 
 
 def probe(
-    clusters: Sequence[IntArray], bench: "Bench", say: Callable[[str], None] = lambda _: None
-) -> tuple[list[Probed], ProbeCost]:
-    """Train on clusterings by successive halving.
+    candidates: Sequence[Attracting],
+    bench: "Bench",
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    what: str = "clusterings",
+) -> list[Probed]:
+    """Train by successive halving.
 
     Args:
-        clusters: (n,) ids of the bench's training images, one array a candidate.
+        candidates: what attracts in each.
         bench: where they train.
         say: is told what each round cost.
+        what: the candidates are, for people.
 
     Returns:
-        What each candidate reached, in their order, and what it cost.
+        What each candidate reached, in their order.
     """
-    began, spent = time.perf_counter(), 0
-    alive = list(range(len(clusters)))
-    instances = from_instances(bench.n_images).ids
+    began = time.perf_counter()
+    alive = list(range(len(candidates)))
     found: dict[int, Probed] = {}
-    for number, epochs in enumerate(_EPOCHS):
-        base = bench.accuracy(instances, epochs)
+    for number, epochs in enumerate(EPOCHS):
         for each in alive:
-            reached = bench.accuracy(clusters[each], epochs)
-            found[each] = Probed(reached, reached - base, epochs)
-        spent += epochs * (len(alive) + 1)
+            found[each] = bench.probed(candidates[each], epochs)
         seconds = time.perf_counter() - began
-        say(f"probe {number + 1}/{len(_EPOCHS)}: {len(alive)} candidates, {seconds:.0f} s")
+        say(f"probe {number + 1}/{len(EPOCHS)}: {len(alive)} {what}, {seconds:.0f} s")
         ranked = sorted(alive, key=lambda each: -found[each].accuracy)
         alive = ranked[: max(1, len(ranked) // 2)]
-    cost = ProbeCost(time.perf_counter() - began, spent, bench.n_images)
-    return [found[each] for each in range(len(clusters))], cost
+    return [found[each] for each in range(len(candidates))]
 
 
 class Bench:
@@ -105,55 +105,86 @@ class Bench:
     Args:
         table: the data set.
         features: (n, d) of all images by a frozen encoder.
-        rows: of the training images, ascending; some of them are taken.
-        known: (m,) places among `rows` of those whose label is looked at.
+        sample: the training images, some of which are taken, and the labels that are looked at.
+        seed: of the choice, of the labelled images and of the adapters.
     """
 
-    def __init__(
-        self, table: ImageTable, features: Any, rows: IntArray, known: IntArray, *, seed: int = 0
-    ) -> None:
+    def __init__(self, table: ImageTable, features: Any, sample: Sample, *, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        others = np.setdiff1d(np.arange(len(rows)), known)
-        known = rng.permutation(known)[:_IMAGES]
+        others = np.setdiff1d(np.arange(len(sample.rows)), sample.known)
+        known = rng.permutation(sample.known)[:_IMAGES]
         more = rng.permutation(others)[: _IMAGES - len(known)]
-        self.places = np.sort(np.concatenate((known, more)))  # among `rows`
-        self.n_images = len(self.places)
+        self.places = np.sort(np.concatenate((known, more)))  # among the rows of the sample
+        self._columns = columns_alone(sample.table, self.places)
         held_out = rng.permutation(labelled_rows(table, VALIDATION))[:_VALIDATION]
-        train = rows[self.places]
+        train = sample.rows[self.places]
         used = np.concatenate((train, held_out))
         values = np.stack([np.asarray(features[row], dtype=np.float32) for row in used])
-        self._features = _principal_axes(values, self.n_images)[None]
+        self._features = _principal_axes(values, len(train))[None]
         self._train, self._held_out = np.arange(len(train)), np.arange(len(train), len(used))
         self._labels = torch.from_numpy(labels_of(table, train, partly=True).clip(min=0))
         self._val_labels = torch.from_numpy(labels_of(table, held_out))
         self._n_classes = len(table.label_names)
         self._draws = _draws(np.searchsorted(self.places, np.sort(known)), self._labels, rng)
         self._seed = seed
+        self._instances: dict[int, float] = {}  # by epochs
+        self._began, self._epochs = time.perf_counter(), 0
 
-    def accuracy(self, ids: IntArray, epochs: int) -> float:
-        """Of an adapter that was trained on clusters (n,) of the bench's images."""
+    @property
+    def cost(self) -> ProbeCost:
+        """What all probes took until now."""
+        return ProbeCost(time.perf_counter() - self._began, self._epochs, len(self._train))
+
+    def probed(self, what: Attracting, epochs: int) -> Probed:
+        """What an adapter reaches, and instances after as many epochs."""
+        if epochs not in self._instances:
+            self._instances[epochs] = self.accuracy(from_instances(len(self._train)).ids, epochs)
+        reached = self.accuracy(what, epochs)
+        return Probed(reached, reached - self._instances[epochs], epochs)
+
+    def attraction(self, fields: Mapping[str, Any]) -> Attraction:
+        """What attracts by fields of a trial.
+
+        Raises:
+            InputError: nothing attracts, or nothing is left to tell apart.
+        """
+        spec = self._spec(EPOCHS[0], fields)
+        found = build_attraction(spec, self._columns)
+        check_attraction(spec, found)
+        return found
+
+    def accuracy(self, what: Attracting, epochs: int) -> float:
+        """Of an adapter that was trained on the bench's images."""
+        self._epochs += epochs
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            training = Pretraining(self._spec(epochs), self._inputs(), ids, device=_CPU)
+            training = self._training(what, epochs)
             for _ in training.epochs():
                 pass
             return self._validate(training.encoder)
         finally:
             torch.set_num_threads(threads)
 
-    def _spec(self, epochs: int) -> TrialSpec:
+    def _training(self, what: Attracting, epochs: int) -> Pretraining:
+        inputs = FeatureInputs(self._features, self._train, _ADAPTER, self._seed, _CPU)
+        if isinstance(what, np.ndarray):
+            return Pretraining(self._spec(epochs), inputs, what, device=_CPU)
+        spec = self._spec(epochs, what)
+        found = build_attraction(spec, self._columns)
+        ids = found.clustering.ids
+        return Pretraining(spec, inputs, ids, device=_CPU, sources=found.sources)
+
+    def _spec(self, epochs: int, fields: Mapping[str, Any] | None = None) -> TrialSpec:
         return TrialSpec.model_validate({
             "encoder": {"name": "embeddings"}, "adapter": _ADAPTER.model_dump(),
             "head": {"hidden_dim": 128, "out_dim": 64}, "objective": {"temperature": 0.1},
             "optimizer": {"learning_rate": 0.003}, "epochs": epochs, "seed": self._seed,
             "sampler": {
-                "batch_size": min(_BATCH, self.n_images), "images_per_cluster": _GROUP,
+                "batch_size": min(_BATCH, len(self._train)), "images_per_cluster": _GROUP,
             },
+            **(fields or {}),
         })  # fmt: skip
-
-    def _inputs(self) -> FeatureInputs:
-        return FeatureInputs(self._features, self._train, _ADAPTER, self._seed, _CPU)
 
     @torch.no_grad()
     def _validate(self, adapter: torch.nn.Module) -> float:

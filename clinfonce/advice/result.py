@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from clinfonce.advice.measured import Measured
 from clinfonce.advice.probe import ProbeCost, Probed
+from clinfonce.advice.weights import Telling, Weights
 
 _SURE = 0.8  # probability from which it is said that a clustering helps, or harms
 _CLEAR = 0.01  # of accuracy above or below instances, from which a probe says so
@@ -106,6 +107,8 @@ class Advice:
         fitted_on: clusterings that the relation was fitted on.
         fitted_data: the data sets that those are of.
         candidates: best first.
+        columns: those that weights can be of, the most telling first.
+        weights: of columns in place of clusters, probed, best first; () without a probe.
         notes: what a reader must know before believing the numbers.
         cost: of the probe; None without one.
     """
@@ -118,9 +121,12 @@ class Advice:
     fitted_on: int
     fitted_data: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+    columns: tuple[Telling, ...]
+    weights: tuple[Weights, ...]
     notes: tuple[str, ...]
     cost: ProbeCost | None = None
 
     def to_json(self) -> list[dict[str, Any]]:
-        """The candidates as plain values, best first."""
-        return [candidate.to_json() for candidate in self.candidates]
+        """The candidates as plain values, best first, and then the weights."""
+        clusterings = [candidate.to_json() for candidate in self.candidates]
+        return clusterings + [weights.to_json() for weights in self.weights]

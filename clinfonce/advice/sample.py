@@ -80,14 +80,15 @@ def take_sample(table: ImageTable, fraction: float | None, seed: int) -> Sample:
         places = np.sort(np.concatenate((known, others)))
     return Sample(
         rows=train[places],
-        table=_columns_alone(table, train[places]),
+        table=columns_alone(table, train[places]),
         known=np.searchsorted(places, known),
         labels=labels[known],
         n_images=len(train),
     )
 
 
-def _columns_alone(table: ImageTable, rows: IntArray) -> ImageTable:
+def columns_alone(table: ImageTable, rows: IntArray) -> ImageTable:
+    """The columns of some images, as a table without pixels and labels of training images."""
     columns: dict[str, Column] = {}
     for name, column in table.columns.items():
         missing = None if column.missing is None else column.missing[rows]

@@ -215,9 +215,26 @@ def _advise(arguments: argparse.Namespace) -> int:
     for rank, candidate in enumerate(shown[:3], 1):
         say(f"{rank}. {candidate.reason}")
     print(f"\nThe first in a specification:  clustering: {json.dumps(shown[0].clustering)}")
+    if found.weights:
+        _say_weights(found)
     for note in found.notes:
         say(f"- {note}")
     return 0
+
+
+def _say_weights(found: Any) -> None:
+    """Weights in place of clusters, and how the best of both compare."""
+    print("\nWeights in place of clusters, probed likewise (docs/similarity.md):")
+    shown = found.weights[:5]
+    rows = [[f"{i}.", each.name, _probed(each.probed)] for i, each in enumerate(shown, 1)]
+    print_rows(["", "what attracts", "probe"], rows)
+    best, rival = shown[0], found.candidates[0]
+    print(f"\nThe first in a specification:  similarity: {json.dumps(best.similarity)}")
+    if rival.probed is not None and rival.probed.epochs == best.probed.epochs:
+        say(
+            f"After {best.probed.epochs} epochs: {100 * best.probed.accuracy:.1f} % by these "
+            f"weights, {100 * rival.probed.accuracy:.1f} % by the clustering {rival.name}."
+        )
 
 
 def _candidate_row(rank: int, found: Any) -> list[Any]:

@@ -5,6 +5,7 @@ import pytest
 
 from clinfonce.advice import advise
 from clinfonce.advice.bits import Labelled
+from clinfonce.advice.measured import Trials
 from clinfonce.cli import main
 from clinfonce.config import ClusteringSpec, TrialSpec
 from clinfonce.data import Column, ImageTable, load
@@ -159,6 +160,9 @@ def test_trials_of_the_same_partition_are_shown_as_measured(tmp_path):
     names = [c.name for c in advice.candidates]
     assert names.index("noise") < names.index("half")
     assert by_name(advice, "half", "parity").measured.gain == 1, "the partition of the labels"
+    of_features = {"column": "half"}, {"n_clusters": 10, "features": "pretrained"}
+    trials = Trials(open_results(store), made, "scratch")
+    assert trials.of({"source": "crossing", "parts": of_features}) is None, "no k-means is run"
     other = advise(made, label_fraction=0.2, results=open_results(store), regime="adapter")
     assert by_name(other, "noise").measured is None
 

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from clinfonce.advice import advise
 from clinfonce.advice.probe import Bench, probe
+from clinfonce.advice.sample import take_sample
 from clinfonce.cli import main
 from clinfonce.data import TEST, TRAIN, VALIDATION, Column, ImageTable
 from clinfonce.errors import InputError
@@ -56,8 +58,40 @@ def test_what_is_good_trains_longest_and_comes_first(advice):
     assert epochs == sorted(epochs, reverse=True)
     n = len(epochs)
     assert [epochs.count(e) for e in (8, 4, 2)] == [n // 4, n // 2 - n // 4, n - n // 2]
-    assert len(said) == 3
-    assert found.cost.epochs == 2 * (n + 1) + 4 * (n // 2 + 1) + 8 * (n // 4 + 1)
+    assert [line[:9] for line in said[:3]] == ["probe 1/3", "probe 2/3", "probe 3/3"]
+    weights = [w.probed.epochs for w in found.weights]
+    sets = 3  # one column, two, all four
+    around = len(weights) - sets
+    assert found.cost.epochs == (
+        2 * (n + sets + 1) + 4 * (n // 2 + sets // 2 + 1) + 8 * (n // 4 + 1 + around + 1)
+    )
+
+
+def test_columns_are_weighed_and_worked_against_by_what_they_say(advice):
+    found, _ = advice
+    assert [c.column for c in found.columns][:2] == ["kind", "noisy"]  # all useful; most
+    assert {c.column for c in found.columns if not c.tells} == {"noise", "group"}
+    best = found.weights[0]
+    assert set(best.attracting) <= {"kind", "noisy"}
+    assert best.probed.epochs == 8
+    assert best.probed.above_instances > 0.03
+    against = [w for w in found.weights if "suppress" in w.similarity]
+    assert {w.similarity["suppress"]["by"] for w in against} <= {"adversary", "condition"}
+    assert all(w.similarity["columns"]["noise"] == {"role": "suppress"} for w in against)
+    assert against
+    ranked = [(w.probed.epochs, w.probed.accuracy) for w in found.weights]
+    assert ranked == sorted(ranked, reverse=True)
+
+
+def test_bandwidths_are_tried_where_they_change_something(advice):
+    found, _ = advice
+    assert not any("bandwidth" in w.similarity for w in found.weights)  # equal or not
+    rng = np.random.default_rng(0)
+    one = table()
+    soft = one.labels + 0.3 * rng.normal(size=N)
+    columns = {"soft": Column("soft", "numeric", soft)}
+    found = advise(replace(one, columns=columns))
+    assert {w.similarity.get("bandwidth", 1.0) for w in found.weights} == {0.5, 1.0, 2.0}
 
 
 def test_the_test_split_and_unknown_labels_are_not_looked_at():
@@ -72,9 +106,13 @@ def test_the_test_split_and_unknown_labels_are_not_looked_at():
     labels[rows[hidden]] = rng.permutation(labels[rows[hidden]])
     other = table(images=x, labels=labels)
     ids = one.columns["kind"].values[rows]
-    reached = [
-        probe([ids, rows % 7], Bench(t, np.asarray(t.images), rows, known))[0] for t in (one, other)
-    ]
+    reached = []
+    for t in (one, other):
+        sample = take_sample(t, 1.0, 0)
+        sample = replace(sample, known=known, labels=t.labels[rows[known]])
+        bench = Bench(t, np.asarray(t.images), sample)
+        weights = {"similarity": {"columns": {"noisy": {}, "group": {"role": "suppress"}}}}
+        reached.append(probe([ids, rows % 7, weights], bench))
     assert reached[0] == reached[1]
 
 

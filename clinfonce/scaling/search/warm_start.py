@@ -1,9 +1,10 @@
-"""The first points of a search, taken from advice: clusterings that a few labels speak for."""
+"""The first points of a search, from advice: clusterings and roles that few labels speak for."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from clinfonce.advice import advise
+from clinfonce.advice import Telling, advise
 from clinfonce.config import (
     Choices,
     Clusterings,
@@ -22,9 +23,9 @@ Point = dict[str, Any]
 
 
 def advised_points(sweep: SweepSpec, table: ImageTable) -> list[Point]:
-    """The best advised clusterings that the space of a search holds; none unless it asks for them.
+    """The best of what is advised that the space of a search holds; none unless it asks for it.
 
-    The fields of a point that are not of the clustering are left out: the searcher draws them.
+    Other fields of a point than those of the clustering and roles are left to the searcher.
     """
     search = sweep.search
     if search is None or search.seed_with != "advice":
@@ -34,8 +35,32 @@ def advised_points(sweep: SweepSpec, table: ImageTable) -> list[Point]:
         (d.largest for d in search.space.values() if isinstance(d, Clusterings)), default=6
     )
     advice = advise(table, regime=regime, largest=largest, probing=False)
+    most = max(1, search.n_trials // _SHARE)
+    for path, dimension in search.space.items():
+        if isinstance(dimension, Roles):
+            roles = _roles(dimension, advice.columns)
+            return [{path: each} for each in itertools.islice(roles, most)]
     found = (point_of(sweep, c.clustering) for c in advice.candidates)
-    return [point for point in found if point is not None][: max(1, search.n_trials // _SHARE)]
+    return [point for point in found if point is not None][:most]
+
+
+def _roles(dimension: Roles, columns: Sequence[Telling]) -> Iterator[dict[str, str]]:
+    """Roles in which the columns that say something of the label attract, then half of those, ….
+
+    The others are ignored, or worked against, as the search may.
+    """
+    known = {each.column: each for each in columns}
+    names = list(known) if dimension.columns == "all" else list(dimension.columns)
+    ranked = [name for name in known if name in names and known[name].tells]
+    others = [role for role in ("ignore", "suppress") if role in dimension.choices]
+    if "attract" not in dimension.choices:
+        return
+    count = len(ranked)
+    while count:
+        attracting = ranked[:count]
+        for other in others if count < len(names) else others[:1]:
+            yield {name: "attract" if name in attracting else other for name in names}
+        count //= 2
 
 
 def point_of(sweep: SweepSpec, clustering: Mapping[str, Any]) -> Point | None:

@@ -1,10 +1,13 @@
 """The first points of a search, from advice."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from clinfonce.advice import advise
 from clinfonce.config import SweepSpec
-from clinfonce.data import load
+from clinfonce.data import Column, load
 from clinfonce.scaling.search.plan import Plan
 from clinfonce.scaling.search.searcher import OptunaSearcher
 from clinfonce.scaling.search.warm_start import advised_points, point_of
@@ -60,3 +63,25 @@ def test_a_search_begins_with_advice():
     first = Plan(specification, "data", searcher).next()
     assert set(first.spec.clustering.attributes) == set(best[0])
     assert 0.1 <= first.spec.objective.temperature <= 1, "drawn"
+
+
+def test_a_search_of_roles_begins_with_the_columns_that_say_something():
+    names = ["loop", "even", "x"]
+    rng = np.random.default_rng(0)
+    digits = load("digits")
+    noise = Column("x", "categorical", rng.integers(0, 3, len(digits)))
+    table = replace(digits, columns={**digits.columns, "x": noise})
+    space = {"roles": {"columns": names}}
+    points = advised_points(sweep(space, trials=12, seed_with="advice"), table)
+    told = [point["roles"] for point in points]
+    assert told[:2] == [
+        {"loop": "attract", "even": "attract", "x": "ignore"},
+        {"loop": "attract", "even": "attract", "x": "suppress"},
+    ]
+    assert list(told[2].values()).count("attract") == 1
+    searcher = OptunaSearcher(
+        sweep(space, trials=12, seed_with="advice"), (), first=points, columns=tuple(names)
+    )
+    asked = [searcher.ask(number)["roles"] for number in range(4)]
+    assert asked[0] == dict.fromkeys(names, "attract"), "as without advice"
+    assert asked[1:3] == told[:2]
