@@ -101,7 +101,7 @@ def replay(kind, table, parts, seed, trials, first):
     return tried
 
 
-def measure(table, tried):
+def measure(table, tried, stops=AFTER):
     """Trials until one is near the best on validation; test regret of the chosen one by trials."""
     best_val, best_test = (max(row[i] for row in table.values()) for i in (0, 1))
     reached, chosen, until, regret = -1.0, None, len(tried) + 1, {}
@@ -110,7 +110,7 @@ def measure(table, tried):
             reached, chosen = table[draft][0], draft
         if reached >= best_val - NEAR:
             until = min(until, number)
-        for after in AFTER:
+        for after in stops:
             if number <= after:  # the last one stands where the table has no more
                 regret[after] = best_test - table[chosen][1] if chosen is not None else best_test
     return until, regret
