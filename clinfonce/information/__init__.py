@@ -8,6 +8,7 @@ from clinfonce.information._conditional import ConditionalInformation, condition
 from clinfonce.information._estimate import Estimate, estimate
 from clinfonce.information._measure import Ids, Information, as_ids, entropy, measure, renumber
 from clinfonce.information._pairs import PairInformation, PairWeights, pair_information
+from clinfonce.information._weighted import WeightedInformation, weighted_information
 
 __all__ = [
     "ConditionalInformation",
@@ -16,6 +17,7 @@ __all__ = [
     "Information",
     "PairInformation",
     "PairWeights",
+    "WeightedInformation",
     "as_ids",
     "conditional_information",
     "entropy",
@@ -23,4 +25,5 @@ __all__ = [
     "measure",
     "pair_information",
     "renumber",
+    "weighted_information",
 ]

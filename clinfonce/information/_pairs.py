@@ -86,7 +86,7 @@ def pair_information(
     ids = as_ids(profiles, "profiles")[rows]
     t, t_sizes = renumber(as_ids(np.asarray(labels)[rows], "known labels"))
     codes, sizes = renumber(ids)
-    names = _names(ids, codes, len(sizes))
+    names = names_of(ids, codes, len(sizes))
     rng = np.random.default_rng(seed)
     variants = [t, *(rng.permutation(t) for _ in range(n_draws))]
     joints, drawing = _joints(codes, sizes, names, variants, len(t_sizes), weights)
@@ -117,10 +117,10 @@ def _joints(
     where e takes out that an image is no pair with itself, and A_u = Σ_v a_uv n_v − 1.
     """
     joints = [np.zeros((n_labels, n_labels)) for _ in variants]
-    counts = _Counts(codes, variants, n_labels)
+    counts = Counts(codes, variants, n_labels)
     drawing = 0
     width = len(sizes) if weights is not None else n_labels * len(variants)
-    for span in _spans(len(sizes), width):
+    for span in spans(len(sizes), width):
         own = counts.of(span)
         near = own
         totals = sizes[span] - 1.0
@@ -138,7 +138,7 @@ def _joints(
     return joints, drawing
 
 
-class _Counts:
+class Counts:
     """Images by profile and label, for several labellings."""
 
     def __init__(self, codes: IntArray, variants: list[IntArray], n_labels: int) -> None:
@@ -177,13 +177,14 @@ def _information(joint: FloatArray) -> float:
     return max(float(np.sum(p[cells] * np.log2(p[cells] / apart[cells]))), 0.0)
 
 
-def _names(ids: IntArray, codes: IntArray, count: int) -> IntArray:
+def names_of(ids: IntArray, codes: IntArray, count: int) -> IntArray:
     """The id (K,) of each code."""
     names = np.empty(count, dtype=np.int64)
     names[codes] = ids
     return names
 
 
-def _spans(length: int, width: int) -> Iterator[slice]:
+def spans(length: int, width: int) -> Iterator[slice]:
+    """Spans of so many rows that a tile of such a width is small."""
     height = max(1, _TILE // max(width, 1))
     return (slice(start, min(start + height, length)) for start in range(0, length, height))
