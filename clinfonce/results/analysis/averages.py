@@ -94,7 +94,7 @@ def select_trials(results: Results, metric: str, sweep: str | None) -> list[Tria
     """
     check_target(results, metric)
     chosen = {"chosen_accuracy": metric, "chosen_validation": validation_of(metric)}
-    columns = chosen | {name: name for name in compared_beside(metric)}
+    columns = chosen | {name: name for name in (metric, *compared_beside(metric))}
     where = "" if sweep is None else f"where t.sweep = {quoted(sweep)}"
     trials: list[Trial] = results.sql(
         "select t.*, c.n_images, c.n_labelled, c.n_clusters, "

@@ -159,6 +159,30 @@ def test_accuracy_says_little_where_most_images_are_of_one_class(
     assert "of class &lt;no&gt;, so an accuracy" in target_section(found)
 
 
+@pytest.mark.parametrize(
+    ("measure", "more"),
+    [("balanced", {}), ("top1_worst", {"grouped_by": "camera"}), ("top1", {}), ("top5", {})],
+)
+def test_frozen_is_compared_by_the_measure_that_is_asked_for(
+    tmp_path: Path, measure: str, more: dict[str, str]
+) -> None:
+    store = Store.create(tmp_path)
+    metric = replace(parse_metric("kind:test_linear_top1_all"), measure=measure, **more)
+    for name, value in (("frozen", 0.3), ("colour", 0.4)):
+        trial, epochs, clustering = rows(
+            name, source="frozen" if name == "frozen" else "column", target="kind", seed=0,
+            clustering=name, clustering_id=name, encoder="net", weights="a", weights_sha256="a",
+        )  # fmt: skip
+        plain = [score_row(parse_metric(f"kind:{s}_linear_top1_5"), value=0.9 - value)
+                 for s in ("val", "test")]  # fmt: skip
+        asked = [score_row(replace(metric, split=s), value=value) for s in ("val", "test")]
+        store.write_trial(trial, epochs, clustering, [*plain, *asked])
+    relation = relate(open_results(store), metric=metric.name)
+    first = relation.against_frozen[0]
+    assert (first.metric, first.frozen, first.adapted) == (metric.name, 0.3, 0.4)
+    assert "That is 10.0 points above the frozen encoder (30.0 %)" in relation.answer
+
+
 def test_relate_holds_it_too(results: Results) -> None:
     relation = relate(results, metric="tags:test_linear_map_all")
     assert relation.rows[0].name == "shape"
