@@ -94,8 +94,9 @@ class ClassProbes:
         for split, probe, answers in self._answers:
             predicted, y = answers.predicted[0], self.splits[split]
             counts = Counts.of(predicted, y, self.n_classes)
+            intervals = self._intervals(predicted, y) if split == "test" else {}
             for measure, value in _FAIR.items():
-                low, high = self._interval(split, measure, predicted, y)
+                low, high = intervals.get(measure, (None, None))
                 yield Score(
                     split, probe, "all", measure, float(value(counts)), low=low, high=high,
                     images=len(y),
@@ -171,15 +172,14 @@ class ClassProbes:
                 images=answers.ranks.shape[1],
             )  # fmt: skip
 
-    def _interval(
-        self, split: str, measure: str, predicted: Tensor, y: Tensor
-    ) -> tuple[float | None, float | None]:
-        if split != "test":
-            return None, None
-        value, n_classes = _FAIR[measure], self.n_classes
-        return interval(
-            self.space.resamples, lambda w: value(Counts.of(predicted, y, n_classes, w))
-        )
+    def _intervals(self, predicted: Tensor, y: Tensor) -> dict[str, tuple[float, float]]:
+        """Of what was predicted of the test images, by measure."""
+        weights = self.space.resamples
+        drawn = Counts.of(predicted, y, self.n_classes, weights)
+        return {
+            measure: interval(weights, lambda _, value=value: value(drawn))  # type: ignore[misc]
+            for measure, value in _FAIR.items()
+        }
 
     def _retrieval(self, split: str) -> Iterator[Score]:
         near = self.space.ranking(split)

@@ -9,11 +9,10 @@ encoder and must not choose it.
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from clinfonce.evaluation.linear import probe_standard
-from clinfonce.evaluation.measures import Counts, average_precision, r2
+from clinfonce.evaluation.measures import Counts, average_precisions, r2
 from clinfonce.evaluation.multilabel import multilabel_probe
 from clinfonce.evaluation.numbers import ridge_probe
 from clinfonce.evaluation.space import Space
@@ -61,7 +60,6 @@ def _labels(space: Space, values: Mapping[str, Tensor]) -> dict[str, float]:
     found = {}
     for split, logits in multilabel_probe(space, values).items():
         y = values[split]
-        reached = torch.stack([average_precision(logits[:, i], y[:, i]) for i in range(y.shape[1])])
         base = y.double().mean(0)
-        found[split] = float(((reached - base) / (1 - base)).nanmean())
+        found[split] = float(((average_precisions(logits, y) - base) / (1 - base)).nanmean())
     return found
