@@ -121,10 +121,11 @@ def test_weights_are_repetitions(n, n_classes):
             assert float(ours) == pytest.approx(float(expected), abs=1e-9)
 
 
-def test_retrieval():
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_retrieval(n_classes):
     draw = torch.Generator().manual_seed(0)
-    gallery = torch.randint(5, (60,), generator=draw)
-    queries = torch.randint(5, (30,), generator=draw)
+    gallery = torch.randint(n_classes, (60,), generator=draw)
+    queries = torch.randint(n_classes, (30,), generator=draw)
     similarities = torch.randn(30, 60, generator=draw) + (queries[:, None] == gallery)
     found = retrieved(nearest_first(similarities), gallery, queries)
     # torchmetrics takes what is below 0 for irrelevant.
