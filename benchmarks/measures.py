@@ -95,6 +95,8 @@ def classes(x, y, target, groups, spec, *, first, queries):
             right = (answer == y[split]).astype(float)
             for key, value in grouped(right, groups, split, "top1"):
                 yield (split, probe, "all", *key), value
+            for key, value in grouped(right, groups, split, "balanced", classes=y[split]):
+                yield (split, probe, "all", *key), value
         size = queries[split, target.name]
         for measure, value in retrieved(x, y, split, size):
             yield (split, "retrieval", "all", measure, None, None), value
@@ -157,17 +159,27 @@ def fair(answer, y, target):
         yield ("recall", target.name, target.names[code]), float(recall)
 
 
-def grouped(values, groups, split, measure, worst=min):
-    """((measure, grouped_by, group), mean of values)."""
+def grouped(values, groups, split, measure, worst=min, classes=None):
+    """((measure, grouped_by, group), mean of values, each class weighing the same if given)."""
     for column, grouping in groups.items():
         codes = grouping.codes[split].numpy()
-        means = {c: float(values[codes == c].mean()) for c in np.unique(codes)}
+        means = {c: float(np.mean(values[codes == c])) for c in np.unique(codes)}
+        if classes is not None:
+            means = {c: balanced(values[codes == c], classes[codes == c]) for c in means}
         large = [c for c in means if (codes == c).sum() >= _FEWEST] or list(means)
         yield (f"{measure}_worst", column, None), worst(means[c] for c in large)
         yield (f"{measure}_mean", column, None), float(np.mean(list(means.values())))
         if split == "test":
             for code, mean in means.items():
                 yield (measure, column, grouping.names[code]), mean
+
+
+def balanced(right, classes):
+    """Balanced accuracy, as that of images told right or taken for no class at all."""
+    answer = np.where(right > 0, classes, -1)
+    present = np.unique(classes)
+    recalls = theirs.recall_score(classes, answer, labels=present, average=None, zero_division=0)
+    return float(recalls.mean())
 
 
 def retrieved(x, y, split, size):

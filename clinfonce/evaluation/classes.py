@@ -1,7 +1,7 @@
 """Probes of a target of classes: a linear classifier, kNN and retrieval."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -11,7 +11,7 @@ from clinfonce.errors import InputError
 from clinfonce.evaluation.accuracy import check_labels, ranks
 from clinfonce.evaluation.bootstrap import interval, mean_interval
 from clinfonce.evaluation.few_labels import few_label_draws
-from clinfonce.evaluation.groups import Groupings, group_scores
+from clinfonce.evaluation.groups import Groupings, balanced_by_group, group_scores
 from clinfonce.evaluation.knn import few_label_votes, votes_of
 from clinfonce.evaluation.linear import Answers, first_classes, probe_standard
 from clinfonce.evaluation.measures import Counts
@@ -106,6 +106,8 @@ class ClassProbes:
             right = (answers.ranks[0] == 0).double()
             whole = Score(split, probe, "all", "top1", float(right.mean()))
             yield from group_scores(whole, right, groupings)
+            balanced = replace(whole, measure="balanced")
+            yield from balanced_by_group(balanced, right, y, groupings)
         for split in self.splits:
             yield from self._retrieval(split)
 

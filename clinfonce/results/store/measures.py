@@ -40,7 +40,7 @@ MEASURES: Mapping[str, str] = {
 # Of groups of images: how what is measured in each makes one number, and of which measures.
 _OVER_GROUPS = {"worst": " in the worst group by", "mean": ", mean over groups by"}
 _GROUPED: Mapping[str, tuple[str, ...]] = {
-    "class": ("top1",),
+    "class": ("top1", "balanced"),
     "multilabel": ("label_accuracy",),
     "number": ("mae",),
 }

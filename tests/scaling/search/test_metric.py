@@ -70,6 +70,7 @@ def test_a_metric_over_groups_needs_groups():
         return columns_of(sweep(metric=metric, **changes), table())
 
     assert columns(worst, **grouped) == (worst,)
+    assert columns(worst.replace("top1", "balanced"), **grouped)
     mean = "tags:val_linear_label_accuracy_mean_all_by_camera"
     assert columns(mean, **grouped) == (mean,)
     for metric, changes, message in (
