@@ -154,7 +154,9 @@ def _added(weights: Tensor | None, classes: Tensor, n_classes: int) -> Tensor:
     if weights is None:
         return classes.bincount(minlength=n_classes).double()
     members = torch.nn.functional.one_hot(classes, n_classes).to(weights.dtype)
-    return (weights @ members).double()
+    # Classes first in memory, as sums over them round by the order in which they lie.
+    sums: Tensor = torch.tensordot(members, weights, dims=([0], [-1]))
+    return sums.double().movedim(0, -1)
 
 
 def _ones(like: Tensor) -> Tensor:
