@@ -51,8 +51,8 @@ WITHIN = {
     "scaling": ("limits", "ray_private", "search", "connection", "bookkeeping", "execution",
                 "cluster", "sweep"),
     "trial": ("clusterings", "columns", "attraction", "parts", "rows", "start", "encoding",
-              "targets", "label_free", "finetuning", "probing", "factors", "run", "storable",
-              "single", "preview", "views", "embedding", "gallery"),
+              "targets", "label_free", "held_out", "finetuning", "probing", "factors", "run",
+              "storable", "single", "preview", "views", "embedding", "gallery"),
     "setup": ("columns", "budget", "rehearsal", "first", "writing", "begin"),
 }  # fmt: skip
 # … and only these rooms import these packages.

@@ -225,17 +225,23 @@ def _say_targets(targets: Any) -> None:
             for name, cells in zip(targets.names, targets.cells, strict=True)
         ],
     )
-    for best in targets.best:
-        say(f"- {best.line}")
+    for line in targets.lines:
+        say(f"- {line}")
     if targets.losing:
         say("\nWorst groups under the best clustering of each target:")
         print_rows(
             ["target", "by", "group", "images", "measure", "value", "of all", "instances"],
             [
-                [g.target, g.column, g.group, g.images, g.measure, g.value, g.whole, g.instances]
+                [g.target, g.column, g.group, g.images, g.measure]
+                + [_of_group(value, g.measure) for value in (g.value, g.whole, g.instances)]
                 for g in targets.losing
             ],
         )
+
+
+def _of_group(value: float | None, measure: str) -> Any:
+    """A share in percent; an error as it is."""
+    return value if value is None or measure == "mae" else _percent(value, None)
 
 
 def _relation_row(row: Any) -> list[Any]:

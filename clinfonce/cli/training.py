@@ -130,10 +130,12 @@ def _pretrain(arguments: argparse.Namespace) -> int:
 def _summarize(arguments: argparse.Namespace, sweep: str, metric: str | None = None) -> int:
     """Print what came out of a sweep, by which metric it selected, and what to type next."""
     from clinfonce import results
+    from clinfonce.results.analysis.summary import summary
 
     store = open_store(arguments.results)
-    summary = store.sql(_summary_query(sweep))
-    results.write_table(summary, "json" if arguments.json else "table", sys.stdout)
+    results.write_table(
+        summary(store, sweep, metric), "json" if arguments.json else "table", sys.stdout
+    )
     if not arguments.json:
         if metric is not None and (line := results.best_of_sweep(store, sweep, metric)):
             say(line)
@@ -144,26 +146,3 @@ def _summarize(arguments: argparse.Namespace, sweep: str, metric: str | None = N
         print(f"\nWhat follows from which bits:   clinfonce relate{option}{which}")
         print(f"The page to look at and share:  clinfonce report{option}")
     return 0
-
-
-def _summary_query(sweep: str) -> str:
-    """Test accuracy of the linear probe in percent, mean ± deviation over seeds, by labels."""
-    accuracies = [
-        f"""format('{{:.1f}}', 100 * avg(test_linear_top1_{labels}))
-            || coalesce(format(' ± {{:.1f}}', 100 * stddev_samp(test_linear_top1_{labels})), '')
-            AS "{title}\""""
-        for labels, title in (
-            ("1", "1 label"),
-            ("5", "5 labels"),
-            ("10", "10 labels"),
-            ("all", "all labels"),
-        )
-    ]
-    return f"""
-SELECT CASE role WHEN 'confirm' THEN 'best found: ' || trials.name ELSE trials.name END AS trial,
-       count(*) AS seeds, any_value(n_clusters) AS K,
-       round(any_value(i_zt), 2) AS "I(Z;T)", round(any_value(h_z_given_t), 2) AS "H(Z|T)",
-       {", ".join(accuracies)}
-FROM trials LEFT JOIN clusterings USING (clustering_id)
-WHERE sweep = '{sweep}' AND status = 'complete' AND role NOT IN ('search', 'choose')
-GROUP BY trials.name, role ORDER BY avg(test_linear_top1_5) DESC"""

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Self, TypeAlias
@@ -88,8 +89,9 @@ class SweepSpec(ExperimentSpec):
 
     seeds: Seeds = (1, 2, 3)
     # What is maximised: a measure of the validation split (kids:val_linear_top1_all of the target
-    # kids); mean_rank: how a trial ranks among the others, the mean over all targets; or held_out:
-    # what can be read of the columns that evaluation.held_out keeps out of all clusterings.
+    # kids, val_linear_top1_worst_all_by_place of the worst place in evaluation.groups); mean_rank:
+    # how a trial ranks among the others, the mean over all targets; or held_out: what can be read
+    # of the columns that evaluation.held_out keeps out of all clusterings.
     metric: str = "val_knn"
     fixed: list[NamedTrial] = Field(default_factory=list)
     search: SearchSpec | None = None
@@ -126,7 +128,7 @@ class SweepSpec(ExperimentSpec):
     @field_validator("metric")
     @classmethod
     def _metric_is_on_validation(cls, metric: str) -> str:
-        if metric not in (MEAN_RANK, HELD_OUT) and not metric.rpartition(":")[2].startswith("val_"):
+        if metric not in (MEAN_RANK, HELD_OUT) and not re.match("(.+?:)?val_", metric):
             raise ValueError(
                 f"{metric!r} would select on other data than the validation split; "
                 f"allowed are measures whose names start with val_, {MEAN_RANK} and {HELD_OUT}"

@@ -1,7 +1,7 @@
 """Probes of a target of classes: a linear classifier, kNN and retrieval."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -11,7 +11,7 @@ from clinfonce.errors import InputError
 from clinfonce.evaluation.accuracy import check_labels, ranks
 from clinfonce.evaluation.bootstrap import interval, mean_interval
 from clinfonce.evaluation.few_labels import few_label_draws
-from clinfonce.evaluation.groups import Groupings, group_scores
+from clinfonce.evaluation.groups import Groupings, balanced_by_group, group_scores
 from clinfonce.evaluation.knn import few_label_votes, votes_of
 from clinfonce.evaluation.linear import Answers, first_classes, probe_standard
 from clinfonce.evaluation.measures import Counts
@@ -94,8 +94,9 @@ class ClassProbes:
         for split, probe, answers in self._answers:
             predicted, y = answers.predicted[0], self.splits[split]
             counts = Counts.of(predicted, y, self.n_classes)
+            intervals = self._intervals(predicted, y) if split == "test" else {}
             for measure, value in _FAIR.items():
-                low, high = self._interval(split, measure, predicted, y)
+                low, high = intervals.get(measure, (None, None))
                 yield Score(
                     split, probe, "all", measure, float(value(counts)), low=low, high=high,
                     images=len(y),
@@ -105,6 +106,8 @@ class ClassProbes:
             right = (answers.ranks[0] == 0).double()
             whole = Score(split, probe, "all", "top1", float(right.mean()))
             yield from group_scores(whole, right, groupings)
+            balanced = replace(whole, measure="balanced")
+            yield from balanced_by_group(balanced, right, y, groupings)
         for split in self.splits:
             yield from self._retrieval(split)
 
@@ -171,15 +174,14 @@ class ClassProbes:
                 images=answers.ranks.shape[1],
             )  # fmt: skip
 
-    def _interval(
-        self, split: str, measure: str, predicted: Tensor, y: Tensor
-    ) -> tuple[float | None, float | None]:
-        if split != "test":
-            return None, None
-        value, n_classes = _FAIR[measure], self.n_classes
-        return interval(
-            self.space.resamples, lambda w: value(Counts.of(predicted, y, n_classes, w))
-        )
+    def _intervals(self, predicted: Tensor, y: Tensor) -> dict[str, tuple[float, float]]:
+        """Of what was predicted of the test images, by measure."""
+        weights = self.space.resamples
+        drawn = Counts.of(predicted, y, self.n_classes, weights)
+        return {
+            measure: interval(weights, lambda _, value=value: value(drawn))  # type: ignore[misc]
+            for measure, value in _FAIR.items()
+        }
 
     def _retrieval(self, split: str) -> Iterator[Score]:
         near = self.space.ranking(split)

@@ -1,7 +1,11 @@
-"""How well facts are read from features, by a probe that never saw the image it is asked of.
+"""How many bits of any column training images' features hold, to explain an encoder.
 
-The probe is a ridge regression, each image predicted without it (closed-form leave-one-out). Its
-axes are found once for all facts that are known of the same images.
+For the table `factors`: every column and target, before and after training, in bits that stand
+beside the entropy of the column, without a look at validation or test images. So the probe is a
+ridge regression in closed form, each image predicted without it (leave-one-out), whose axes are
+found once for all facts that are known of the same images. `readable` asks what carries over to
+other images, to select by, with the probe of targets: a fit at several strengths for each column,
+some thirty times the work, and it knows no bits.
 """
 
 import math

@@ -1,6 +1,7 @@
 """Measures of predictions, each as scikit-learn and torchmetrics define it.
 
 Each takes weights (…, n) of the images, such as how often a resample drew them; None weighs each 1.
+Weights are added up in their own precision, in which such counts are exact, and divided in float64.
 """
 
 from dataclasses import dataclass
@@ -28,10 +29,9 @@ class Counts:
         cls, predicted: Tensor, labels: Tensor, n_classes: int, weights: Tensor | None = None
     ) -> "Counts":
         """Count predictions int64 (n,) of labels int64 (n,)."""
-        weights = _ones(labels) if weights is None else weights.double()
-        right = torch.where(predicted == labels, weights, 0.0)
+        right = torch.where(predicted == labels, labels, n_classes)  # wrong: a class of its own
         return cls(
-            _added(right, labels, n_classes),
+            _added(weights, right, n_classes + 1)[..., :n_classes],
             _added(weights, labels, n_classes),
             _added(weights, predicted, n_classes),
         )
@@ -55,29 +55,27 @@ class Counts:
         return (2 * self.right / (self.actual + self.given)).nanmean(-1)
 
 
-def average_precision(scores: Tensor, relevant: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the average precision (…,) of one label; NaN where no image has it.
+def average_precisions(scores: Tensor, relevant: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the average precision of each label, float64 (…, m); NaN of one that no image has.
 
     AP = Σ_k (R_k − R_{k−1}) P_k, with precision and recall at each distinct score, highest first.
 
     Args:
-        scores: float (n,).
-        relevant: bool (n,).
+        scores: float (n, m).
+        relevant: bool (n, m).
         weights: (…, n).
     """
-    order = scores.argsort(descending=True, stable=True)
-    ranked = scores[order]
-    weights = _ones(scores) if weights is None else weights.double()
-    weighted = weights[..., order]
-    # Of equal scores all count as seen: only the last of them is looked at.
-    last = torch.ones_like(ranked, dtype=torch.bool)
-    last[:-1] = ranked[:-1] != ranked[1:]
-    found = (weighted * relevant[order]).cumsum(-1)[..., last]
-    seen = weighted.cumsum(-1)[..., last]
-    gained = torch.diff(found, dim=-1, prepend=torch.zeros_like(found[..., :1]))
-    precision = torch.where(seen > 0, found / seen.clamp(min=1e-300), 0.0)
-    total = found[..., -1]
-    return torch.where(total > 0, (gained * precision).sum(-1) / total, torch.nan)
+    order = scores.argsort(dim=0, descending=True, stable=True)
+    ends = _ends_of_ties(scores.gather(0, order))
+    hits = relevant.gather(0, order)  # (n, m), the best first
+    if weights is None:
+        found = hits.double().cumsum(0)
+        precision = found.gather(0, ends) / (ends + 1)
+        return torch.where(hits, precision, 0.0).sum(0) / found[-1]
+    images = weights.reshape(-1, weights.shape[-1]).mT.contiguous()  # (n, b): rows are picked
+    labels = zip(order.unbind(1), ends.unbind(1), hits.unbind(1), strict=True)
+    found = torch.stack([_weighted_precision(images, *label) for label in labels], -1)
+    return found.reshape(*weights.shape[:-1], scores.shape[1])
 
 
 def mean_average_precision(
@@ -90,8 +88,7 @@ def mean_average_precision(
         relevant: bool (n, m).
         weights: (…, n).
     """
-    pairs = zip(scores.unbind(1), relevant.unbind(1), strict=True)
-    return torch.stack([average_precision(s, r, weights) for s, r in pairs], -1).nanmean(-1)
+    return average_precisions(scores, relevant, weights).nanmean(-1)
 
 
 def multilabel_f1(predicted: Tensor, relevant: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -124,10 +121,42 @@ def r2(predicted: Tensor, values: Tensor, weights: Tensor | None = None) -> Tens
     return torch.where(spread > 0, 1 - errors / spread.clamp(min=1e-300), torch.nan)
 
 
-def _added(weights: Tensor, classes: Tensor, n_classes: int) -> Tensor:
-    """Weights (…, n) added up by class: (…, C)."""
-    sums = weights.new_zeros(n_classes, *weights.shape[:-1])
-    return sums.index_add_(0, classes, weights.movedim(-1, 0)).movedim(0, -1)
+def _weighted_precision(images: Tensor, order: Tensor, ends: Tensor, hits: Tensor) -> Tensor:
+    """The average precision (b,) of one label.
+
+    Args:
+        images: (n, b), the weights of images.
+        order: int64 (n,), images by score, highest first.
+        ends: int64 (n,), the last place of an equal score.
+        hits: bool (n,), whether the image at a place has the label.
+    """
+    places = hits.nonzero()[:, 0]
+    if not len(places):
+        return images.new_full(images.shape[1:], torch.nan, dtype=torch.float64)
+    weights = images[order[places]]  # (r, b)
+    found = weights.cumsum(0)[hits.cumsum(0)[ends[places]] - 1].double()
+    seen = images[order].cumsum(0)[ends[places]].double()
+    precision = torch.where(seen > 0, found / seen.clamp(min=1e-300), 0.0)
+    return (weights * precision).sum(0) / weights.sum(0, dtype=torch.float64)
+
+
+def _ends_of_ties(ranked: Tensor) -> Tensor:
+    """For each of scores (n, m), which fall along n, the last row int64 (n, m) of an equal one."""
+    n = len(ranked)
+    last = torch.ones_like(ranked, dtype=torch.bool)
+    last[:-1] = ranked[:-1] != ranked[1:]
+    rows = torch.arange(n, device=ranked.device)[:, None]
+    return torch.where(last, rows, n).flip(0).cummin(0).values.flip(0)
+
+
+def _added(weights: Tensor | None, classes: Tensor, n_classes: int) -> Tensor:
+    """Weights (…, n), or 1 each, added up by class: float64 (…, C)."""
+    if weights is None:
+        return classes.bincount(minlength=n_classes).double()
+    members = torch.nn.functional.one_hot(classes, n_classes).to(weights.dtype)
+    # Classes first in memory, as sums over them round by the order in which they lie.
+    sums: Tensor = torch.tensordot(members, weights, dims=([0], [-1]))
+    return sums.double().movedim(0, -1)
 
 
 def _ones(like: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 from clinfonce.evaluation.bootstrap import interval
 from clinfonce.evaluation.groups import Groupings, group_scores
 from clinfonce.evaluation.linear import STRENGTHS
-from clinfonce.evaluation.measures import average_precision, mean_average_precision, multilabel_f1
+from clinfonce.evaluation.measures import average_precisions, mean_average_precision, multilabel_f1
 from clinfonce.evaluation.one_vs_rest import solve_each
 from clinfonce.evaluation.scores import Score
 from clinfonce.evaluation.space import Space
@@ -87,9 +87,9 @@ def _of_split(
 
 def _by_label(logits: Tensor, y: Tensor, names: Sequence[str], target: str) -> Iterator[Score]:
     """The average precision of each label, with how many images have it."""
-    for place, name in enumerate(names):
-        if images := int(y[:, place].sum()):
-            value = float(average_precision(logits[:, place], y[:, place]))
+    values, counts = average_precisions(logits, y).tolist(), y.sum(0).tolist()
+    for name, value, images in zip(names, values, counts, strict=True):
+        if images:
             yield Score(
                 "test", "linear", "all", "map", value, grouped_by=target, group=name, images=images
             )

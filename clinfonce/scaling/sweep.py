@@ -34,7 +34,7 @@ from clinfonce.scaling.search.encoders import encoder_trials
 from clinfonce.scaling.search.metric import columns_of
 from clinfonce.scaling.search.offered import offered
 from clinfonce.trial.columns import resolve
-from clinfonce.trial.label_free import without_held_out
+from clinfonce.trial.held_out import check_search_holds_out, without_held_out
 from clinfonce.trial.rows import Row
 from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
@@ -65,6 +65,7 @@ def prepare_sweep(
             f"scheduler {sweep.scheduler.name} stops trials by the accuracy of labels, which data "
             f"set {table.name} has not: use none"
         )
+    check_search_holds_out(sweep)
     seen = without_held_out(sweep.trial.evaluation, table)
     attributes, parts = offered(sweep, seen)  # it refuses misspelt names in the space
     reader = WeightsReader(Folder.at(home), table)

@@ -1,4 +1,4 @@
-"""The rows of the table `factors`: what of each column and of the label features let one read."""
+"""The rows of the table `factors`: what of each target and column features let one read."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clinfonce.data import TRAIN, Column, ImageTable
+from clinfonce.data import TRAIN, Column, ImageTable, Target
 from clinfonce.evaluation.leave_one_out import Reading, read_categories, read_numbers
 from clinfonce.evaluation.usable import Visibility
 from clinfonce.trial.columns import categories_of, usable_columns
@@ -20,6 +20,7 @@ Row = dict[str, Any]
 _MOST_IMAGES = 2000  # training images that are looked at
 _FEWEST_KNOWN = 20  # with a known value, below which nothing is said
 _MOST_VALUES = 1000
+_MOST_LABELS = 40  # of a target of several labels
 
 
 def describe_factors(encoded: Encode, table: ImageTable, stage: str) -> list[Row]:
@@ -88,12 +89,22 @@ Fact = tuple[str, str, NDArray[Any], NDArray[np.bool_]]  # name, kind, values (n
 
 
 def _facts(table: ImageTable, rows: NDArray[np.int64]) -> Iterator[Fact]:
-    """Targets of one value an image, then the auxiliary columns that tell images apart."""
+    """Targets, then the auxiliary columns that tell images apart."""
     for target in table.targets.values():
-        if target.kind != "multilabel":
+        if target.kind == "multilabel":
+            yield from _of_labels(target, rows)
+        else:
             yield target.name, "target", target.values[rows], target.known[rows]
     for name in usable_columns(table, rows):
         yield from _of_column(table.columns[name], rows)
+
+
+def _of_labels(target: Target, rows: NDArray[np.int64]) -> Iterator[Fact]:
+    """Whether images have a label, of each of those that most images have, in their order."""
+    values, known = target.values[rows], target.known[rows]
+    commonest = np.argsort(-values[known].sum(0), kind="stable")[:_MOST_LABELS]
+    for place in np.sort(commonest).tolist():
+        yield f"{target.name}/{target.names[place]}", "target", values[:, place], known
 
 
 def _of_column(column: Column, rows: NDArray[np.int64]) -> Iterator[Fact]:

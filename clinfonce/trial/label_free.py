@@ -1,15 +1,13 @@
 """What a trial's features are worth where nobody labelled the images: rows of `scores`."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clinfonce.config import EvaluationSpec, TrialSpec
+from clinfonce.config import EvaluationSpec
 from clinfonce.data import Column, ImageTable, Target
-from clinfonce.errors import InputError
 from clinfonce.evaluation.label_free import alignment, lidar, rankme, uniformity
 from clinfonce.evaluation.readable import readable
 from clinfonce.evaluation.space import Space
@@ -89,35 +87,6 @@ def held_out_target(column: Column) -> Target:
     kinds, codes = np.unique(values, return_inverse=True)
     codes = np.where(column.present, codes, -1).astype(np.int64)
     return Target(column.name, "class", codes, tuple(map(str, kinds)))
-
-
-def check_held_out(spec: TrialSpec, table: ImageTable) -> None:
-    """Refuse columns that are held out of the clustering and yet in it, or cannot be read.
-
-    Raises:
-        InputError: it is one of those, or no column.
-    """
-    used = {*(spec.clustering.attributes or ()), spec.clustering.column}
-    for name in spec.evaluation.held_out:
-        target = held_out_target(table.column(name))
-        if name in used:
-            raise InputError(
-                f"evaluation.held_out keeps {name!r} out of the clustering, which is made of it"
-            )
-        for split, rows in rows_of(table, target).items():
-            if not len(rows):
-                raise InputError(
-                    f"evaluation.held_out: {name!r} is known of no image of the {split} split of "
-                    f"{table.name}"
-                )
-
-
-def without_held_out(spec: EvaluationSpec, table: ImageTable) -> ImageTable:
-    """The table as a clustering may see it."""
-    if not spec.held_out:
-        return table
-    columns = {n: column for n, column in table.columns.items() if n not in spec.held_out}
-    return replace(table, columns=columns)
 
 
 def _first_step(path: tuple[Any, ...]) -> str:

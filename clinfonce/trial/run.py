@@ -35,7 +35,7 @@ from clinfonce.trial.encoding import (
     views_of_images,
 )
 from clinfonce.trial.factors import describe_factors
-from clinfonce.trial.label_free import check_held_out, without_held_out
+from clinfonce.trial.held_out import check_held_out, without_held_out
 from clinfonce.trial.probing import probe, validate
 from clinfonce.trial.rows import (
     Row,

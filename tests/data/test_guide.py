@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from clinfonce.cli import main
+from clinfonce.data import load
 
 GUIDE = Path(__file__).parents[2] / "docs" / "your-own-data.md"
 
@@ -34,11 +35,16 @@ def test_guide(tmp_path, monkeypatch, capsys):
         "init",
         "prepare",
         "init",
+        "prepare",
         "information",
         "clusterings",
     ]
     for command in commands:
         assert main(command.split()) == 0
+    targets = load("prepared/targets").targets
+    assert {name: target.kind for name, target in targets.items()} == {
+        "label": "class", "colour": "class", "price": "number", "tags": "multilabel",
+    }  # fmt: skip
     assert main(["pretrain", "birds.yaml"]) == 0
     scope = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):

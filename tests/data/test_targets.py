@@ -151,6 +151,8 @@ def every(value):
         ({}, ["prize"], "unknown column of .*'prize'; did you mean 'price'"),
         ({}, ["x=near,afar"], "unknown column of .*'afar'; did you mean 'far'"),
         ({}, ["price:money"], "kind 'money' is none of class, multilabel, number"),
+        ({}, ["x:multilabel=near,far"],
+         "columns stand before the kind: x=near,far:multilabel"),
         ({}, ["x=near,far:number"], "several columns make a multilabel target, not number"),
         ({}, ["price", "price:class"], "target 'price' is asked for twice"),
     ],

@@ -9,7 +9,7 @@ import torch
 from clinfonce.evaluation.bootstrap import interval, mean_interval, resamples
 from clinfonce.evaluation.measures import (
     Counts,
-    average_precision,
+    average_precisions,
     mean_average_precision,
     multilabel_f1,
     r2,
@@ -81,7 +81,8 @@ def test_several_labels(n, m):
 def test_a_label_that_no_image_has_counts_for_nothing():
     scores, y = labels(50, 4)
     y[:, 2] = False
-    assert average_precision(scores[:, 2], y[:, 2]).isnan()
+    assert average_precisions(scores, y).isnan().tolist() == [False, False, True, False]
+    assert average_precisions(scores, y, torch.ones(2, 50)).isnan().all(0)[2]
     kept = [0, 1, 3]
     expected = mean_average_precision(scores[:, kept], y[:, kept])
     assert mean_average_precision(scores, y) == expected
@@ -120,10 +121,11 @@ def test_weights_are_repetitions(n, n_classes):
             assert float(ours) == pytest.approx(float(expected), abs=1e-9)
 
 
-def test_retrieval():
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_retrieval(n_classes):
     draw = torch.Generator().manual_seed(0)
-    gallery = torch.randint(5, (60,), generator=draw)
-    queries = torch.randint(5, (30,), generator=draw)
+    gallery = torch.randint(n_classes, (60,), generator=draw)
+    queries = torch.randint(n_classes, (30,), generator=draw)
     similarities = torch.randn(30, 60, generator=draw) + (queries[:, None] == gallery)
     found = retrieved(nearest_first(similarities), gallery, queries)
     # torchmetrics takes what is below 0 for irrelevant.

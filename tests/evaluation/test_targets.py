@@ -9,11 +9,12 @@ from sklearn.preprocessing import StandardScaler
 
 from clinfonce.errors import InputError
 from clinfonce.evaluation.classes import ClassProbes, Protocol
-from clinfonce.evaluation.groups import Grouping
+from clinfonce.evaluation.groups import Grouping, balanced_by_group
 from clinfonce.evaluation.linear import linear_probe
 from clinfonce.evaluation.multilabel import multilabel_probe, multilabel_scores
 from clinfonce.evaluation.numbers import number_scores, ridge_probe
 from clinfonce.evaluation.one_vs_rest import solve_each
+from clinfonce.evaluation.scores import Score
 from clinfonce.evaluation.space import Space
 from tests.evaluation.problems import blobs
 
@@ -70,9 +71,34 @@ def test_fair_measures_are_those_of_the_same_predictions():
     assert (worst.value, worst.images) == (pytest.approx(min(means)), 50)
     assert found[*whole, "top1_mean", "camera", None].value == pytest.approx(np.mean(means))
     assert not any(key[0] == "val" and key[-1] is not None for key in found)
+    by_group = [
+        metrics.balanced_accuracy_score(y["test"][groups == g], predicted[groups == g])
+        for g in range(3)
+    ]
+    ours = [found[*whole, "balanced", "camera", g].value for g in "xyz"]
+    assert ours == pytest.approx(by_group, abs=1e-6)
+    worst = found[*whole, "balanced_worst", "camera", None]
+    assert (worst.value, worst.images) == (pytest.approx(min(by_group)), 50)
+    mean = found[*whole, "balanced_mean", "camera", None]
+    assert (mean.value, mean.images) == (pytest.approx(np.mean(by_group)), 150)
     score = found[*whole, "top1", None, None]
     assert score.low < score.value < score.high
     assert score.images == 150
+
+
+def test_a_group_is_balanced_over_the_classes_that_it_has():
+    right = torch.tensor([1, 1, 0, 0, 0, 1]).double()
+    classes = torch.tensor([0, 0, 0, 2, 1, 1])
+    grouping = Grouping(("a", "b", "none"), {"test": torch.tensor([0, 0, 0, 0, 1, 1])})
+    whole = Score("test", "linear", "all", "balanced", 0.5)
+    found = named(balanced_by_group(whole, right, classes, {"camera": grouping}))
+    values = {(key[3], key[-1]): (score.value, score.images) for key, score in found.items()}
+    assert values == {
+        ("balanced", "a"): (pytest.approx(1 / 3), 4),
+        ("balanced", "b"): (0.5, 2),
+        ("balanced_mean", None): (pytest.approx(5 / 12), 6),
+        ("balanced_worst", None): (pytest.approx(1 / 3), 4),
+    }
 
 
 def test_neighbours_rank_what_is_retrieved():

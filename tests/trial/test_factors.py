@@ -1,15 +1,19 @@
 """The table `factors`: what the features of a trial let one read, before and after."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from clinfonce.config import TrialSpec
-from clinfonce.data import load
+from clinfonce.data import Target, load
 from clinfonce.results.store.rows import to_table
 from clinfonce.trial.factors import describe_factors
 from clinfonce.trial.run import run_trial
 from tests.trial.test_attraction import made_table
+from tests.trial.test_targets import SPEC
+from tests.trial.test_targets import table as several_targets
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,32 @@ def test_what_attracts_can_be_read_better_after_training_and_the_rows_fit_the_ta
     numbers = {row["measure"] for row in rows if row["kind"] == "numeric"}
     assert numbers == {"bits", "r2"}
     assert of(rows, "label", "accuracy")[1] > 0.5
+
+
+def test_labels_of_a_target_of_several_are_read_one_by_one():
+    data = several_targets()
+    rows = run_trial(SPEC, data, experiment="x").factors
+    targets = {row["factor"] for row in rows if row["kind"] == "target"}
+    labels = [f"tags/{name}" for name in "pqrs"]
+    assert targets == {"kind", "size", "age", *labels}
+    told = {row["factor"]: row for row in rows if row["measure"] == "accuracy"}
+    for place, name in enumerate(labels):
+        share = data.targets["tags"].values[data.rows(0), place].mean()
+        assert told[name]["chance"] == pytest.approx(max(share, 1 - share))
+        assert told[name]["value"] > told[name]["chance"] + 0.1, "it is a column of the features"
+
+
+def test_of_very_many_labels_the_commonest_are_read():
+    data = several_targets()
+    draw = np.random.default_rng(0)
+    has = draw.random((len(data.images), 60)) < np.linspace(0.1, 0.6, 60)
+    tags = Target("tags", "multilabel", has, tuple(f"t{i}" for i in range(60)))
+    rows = run_trial(SPEC, replace(data, targets={"tags": tags}), experiment="x").factors
+    found = {row["factor"] for row in rows if row["factor"].startswith("tags/")}
+    sizes = has[data.rows(0)].sum(0)
+    assert len(found) == 40
+    left = [sizes[i] for i in range(60) if f"tags/t{i}" not in found]
+    assert max(left) <= min(sizes[int(name[6:])] for name in found)
 
 
 def test_they_are_the_same_after_a_resumption_and_can_be_left_out(digits, tmp_path):

@@ -108,7 +108,17 @@ def test_a_store_answers_for_each_target(result, tmp_path):
     results = open_results(store)
     (found,) = results.sql("select test_linear_top1_5 as a from trials").to_pylist()
     assert found["a"] == result.trial["kind:test_linear_top1_5"]
-    for metric in ("size:test_knn_top1_all", "tags:test_linear_map_all", "age:test_linear_r2_all"):
+    rows = keyed(result.scores)
+    worst = rows["kind", "test", "linear", "all", "top1_worst", "camera", None]["value"]
+    assert kept["kind:test_linear_top1_worst_all_by_camera"] == worst
+    assert kept["test_linear_top1_worst_all_by_camera"] == worst
+    for metric in (
+        "size:test_knn_top1_all",
+        "tags:test_linear_map_all",
+        "age:test_linear_r2_all",
+        "kind:test_linear_top1_worst_all_by_camera",
+        "tags:test_linear_label_accuracy_mean_all_by_camera",
+    ):
         relation = relate(results, metric=metric)
         assert [r.accuracy for r in relation.rows] == [result.trial[metric]]
         target = metric.partition(":")[0]
@@ -117,6 +127,8 @@ def test_a_store_answers_for_each_target(result, tmp_path):
         relate(results, metric="age:test_linear_mae_all")
     with pytest.raises(InputError, match=r"target: 'agee'; did you mean 'age'"):
         relate(results, metric="agee:test_linear_r2_all")
+    with pytest.raises(InputError, match=r"column of groups: 'cam'; did you mean 'camera'"):
+        relate(results, metric="test_linear_top1_worst_all_by_cam")
 
 
 def test_what_is_left_at_its_default_names_no_trial_anew():

@@ -15,6 +15,7 @@ from clinfonce.results import Store, relate, report
 from clinfonce.results import open as open_results
 from clinfonce.results.analysis.winner import best_of_sweep
 from clinfonce.scaling.search.metric import columns_of
+from clinfonce.trial.held_out import check_search_holds_out
 from clinfonce.trial.run import check_trial, run_trial
 from tests.trial.test_targets import X, table
 
@@ -157,7 +158,6 @@ def test_what_a_sweep_may_select_by(data):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"clustering": {"source": "column", "column": "left"}}, "keeps 'left' out of the clust"),
         ({"clustering": {"source": "labels"}}, "has no labels, and this needs them"),
         ({"evaluation": {"held_out": ["lft"]}}, "unknown column of 'bare': 'lft'; did you mean"),
     ],
@@ -166,6 +166,61 @@ def test_mistakes_take_one_line(data, changes, message):
     spec = TrialSpec.model_validate({**TRAINED, **changes})
     with pytest.raises(InputError, match=message):
         check_trial(spec, data)
+
+
+ATTRIBUTES = {"source": "attributes", "attributes": ["left"]}
+OF_WEIGHT = {"columns": {"heavy": {"kernel": "gaussian", "of": ["weight"]}}}
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "changes"),
+    [
+        ("clustering.column", "left", {"clustering": {"source": "column", "column": "left"}}),
+        ("clustering.attributes", "left", {"clustering": ATTRIBUTES}),
+        (
+            "clustering.parts", "weight",
+            {"clustering": {"source": "crossing", "parts": [{"column": "weight", "bins": 2}]}},
+        ),
+        ("similarity.columns", "left", {"similarity": {"columns": {"left": {}}}}),
+        (
+            "similarity.columns", "left",
+            {"similarity": {"columns": {"camera": {}, "left": {"role": "suppress"}}}},
+        ),
+        ("similarity.columns.heavy.of", "weight", {"similarity": OF_WEIGHT}),
+        ("terms.1.clustering.attributes", "left", {"terms": [{}, {"clustering": ATTRIBUTES}]}),
+        ("terms.0.similarity.columns.heavy.of", "weight", {"terms": [{"similarity": OF_WEIGHT}]}),
+    ],
+)  # fmt: skip
+def test_what_is_held_out_is_not_trained_on(data, place, name, changes):
+    given = {**TRAINED, "clustering": {"source": "instances"}, **changes}
+    with pytest.raises(InputError) as caught:
+        check_trial(TrialSpec.model_validate(given), data)
+    assert str(caught.value).startswith(
+        f"column '{name}' is held out (evaluation.held_out), but {place} names it: "
+    )
+    given["evaluation"] = {"every": 1}
+    assert check_trial(TrialSpec.model_validate(given), data) is not None
+
+
+@pytest.mark.parametrize(
+    ("place", "space"),
+    [
+        ("clustering.attributes of", {"clustering.attributes": {"subset": ["camera", "left"]}}),
+        ("clustering.attributes of", {"clustering": {"choices": [
+            {"source": "instances"}, ATTRIBUTES]}}),
+        ("search.space.clustering", {"clustering": {"choices": "all", "columns": ["left"]}}),
+        ("similarity.columns of", {"roles": {"columns": ["camera", "left"]}}),
+    ],
+)  # fmt: skip
+def test_no_search_is_over_what_is_held_out(place, space):
+    source = "instances" if "roles" in space else "attributes"
+    trial = {**TRAINED, "clustering": {"source": source} | (
+        {} if "roles" in space else {"attributes": ["camera"]})}  # fmt: skip
+    search = {**SEARCH, "space": space}
+    with pytest.raises(InputError, match=f"column 'left' is held out .* but {place}.* names it"):
+        check_search_holds_out(sweep(search=search, metric="held_out", trial=trial))
+    free = {**trial, "evaluation": {}}
+    check_search_holds_out(sweep(search=search, metric="val_features_rankme", trial=free))
 
 
 def test_kmeans_of_embeddings_needs_no_cache_of_features(data):

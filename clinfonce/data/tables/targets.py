@@ -66,6 +66,11 @@ def _asked(text: str, table: SourceTable) -> Asked:
     if text in table.columns or not separator:
         name, kind = text, ""
     elif kind not in kinds:
+        kind, several, columns = kind.partition("=")
+        if several and kind in kinds:
+            raise InputError(
+                f"target {text!r}: columns stand before the kind: {name}={columns}:{kind}"
+            )
         raise InputError(f"target {text!r}: kind {kind!r} is none of {', '.join(kinds)}")
     name, joined, columns = name.partition("=") if name not in table.columns else (name, "", name)
     parts = tuple(part.strip() for part in columns.split(",")) if joined else (name,)

@@ -94,7 +94,7 @@ def select_trials(results: Results, metric: str, sweep: str | None) -> list[Tria
     """
     check_target(results, metric)
     chosen = {"chosen_accuracy": metric, "chosen_validation": validation_of(metric)}
-    columns = chosen | {name: name for name in compared_beside(metric)}
+    columns = chosen | {name: name for name in (metric, *compared_beside(metric))}
     where = "" if sweep is None else f"where t.sweep = {quoted(sweep)}"
     trials: list[Trial] = results.sql(
         "select t.*, c.n_images, c.n_labelled, c.n_clusters, "
@@ -109,16 +109,25 @@ def select_trials(results: Results, metric: str, sweep: str | None) -> list[Tria
 
 
 def check_target(results: Results, metric: str) -> None:
-    """Refuse a measure of a target that no trial has.
+    """Refuse a measure of a target, or over groups by a column, that no trial has.
 
     Raises:
         InputError: it is that, or no measure.
     """
-    if metric == DURING_TRAINING or (target := parse_share(metric).target) is None:
+    if metric == DURING_TRAINING:
         return
-    found = results.sql("select distinct target from scores order by target")
-    if target not in (known := found.column(0).to_pylist()):
-        raise InputError(unknown_name("target", target, known))
+    wanted = parse_share(metric)
+    for what, column, name in (
+        ("target", "target", wanted.target),
+        ("column of groups", "grouped_by", wanted.grouped_by),
+    ):
+        if name is None:
+            continue
+        where = "true" if column == "target" else "measure <> 'held_out' and \"group\" is null"
+        found = results.sql(f"select distinct {column} from scores where {where} order by 1")
+        known = [known for known in found.column(0).to_pylist() if known is not None]
+        if name not in known:
+            raise InputError(unknown_name(what, name, known))
 
 
 def with_metrics(columns: Mapping[str, str]) -> str:

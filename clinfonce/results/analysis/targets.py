@@ -10,6 +10,7 @@ from typing import Any
 from scipy.stats import t as students_t
 
 from clinfonce.results.analysis.statistics import Interval
+from clinfonce.results.analysis.uneven import Uneven, uneven_targets
 from clinfonce.results.sql.columns import quoted
 from clinfonce.results.sql.query import Results
 from clinfonce.results.store.measures import MAIN, Metric
@@ -121,6 +122,7 @@ class Targets:
         cells: a row a clustering, a cell a target; None where it was not measured.
         best: for each target.
         losing: the worst groups of each column, for each target.
+        uneven: targets whose accuracy says little, as nearly all images are of one class.
     """
 
     metrics: dict[str, str]
@@ -128,11 +130,17 @@ class Targets:
     cells: tuple[tuple[Cell | None, ...], ...]
     best: tuple[Best, ...]
     losing: tuple[LosingGroup, ...]
+    uneven: tuple[Uneven, ...] = ()
 
     @property
     def are_several(self) -> bool:
         """Whether there is anything beside the one target that all else is about."""
-        return len(self.metrics) > 1 or bool(self.losing)
+        return len(self.metrics) > 1 or bool(self.losing or self.uneven)
+
+    @property
+    def lines(self) -> list[str]:
+        """What follows for each target, in words."""
+        return [*(best.line for best in self.best), *(each.line for each in self.uneven)]
 
 
 def targets_of(results: Results, *, sweep: str | None = None) -> Targets:
@@ -158,6 +166,7 @@ def targets_of(results: Results, *, sweep: str | None = None) -> Targets:
         tuple(cells[key] for key in ordered),
         tuple(found for found, _ in best),
         tuple(g for found, key in best for g in _losing(results, where, found, key)),
+        uneven_targets(results, where, {b.target: (*key, b.value) for b, key in best}),
     )
 
 

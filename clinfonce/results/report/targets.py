@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from clinfonce.results.analysis.targets import Best, Cell, LosingGroup, Targets
+from clinfonce.results.analysis.targets import Cell, LosingGroup, Targets
 from clinfonce.results.store.measures import MEASURES, parse_metric
 
 _MOST_ROWS = 30
@@ -13,9 +13,10 @@ def target_section(targets: Targets) -> str:
     """The section as HTML; empty where one target is all there is."""
     if not targets.are_several:
         return ""
+    lines = [f"<li>{escape(line)}.</li>" for line in targets.lines]
     return (
         '<section aria-labelledby="h-targets"><h2 id="h-targets">Targets</h2>'
-        f"{_table(targets)}<ul>{''.join(_best(best) for best in targets.best)}</ul>"
+        f"{_table(targets)}<ul>{''.join(lines)}</ul>"
         f"{_groups(targets.losing)}</section>"
     )
 
@@ -53,10 +54,6 @@ def _cell(cell: Cell | None, *, is_best: bool) -> str:
     spread = "" if cell.spread is None else f" <small>± {100 * cell.spread:.1f}</small>"
     mark = '<b title="chosen by validation">●</b> ' if is_best else ""
     return f'<td class="number">{mark}{100 * cell.value:.1f}{spread}</td>'
-
-
-def _best(best: Best) -> str:
-    return f"<li>{escape(best.line)}.</li>"
 
 
 def _groups(losing: Sequence[LosingGroup]) -> str:

@@ -29,7 +29,7 @@ def _pivot(columns: Mapping[str, tuple[Metric, str]]) -> str:
     measures = ", ".join(sorted({quoted(metric.measure) for metric, _ in columns.values()}))
     return (
         f"(select s.trial_id, {picks} from scores s join _trials o using (trial_id) "
-        f"where s.grouped_by is null and s.measure in ({measures}) group by s.trial_id)"
+        f'where s."group" is null and s.measure in ({measures}) group by s.trial_id)'
     )
 
 
@@ -40,9 +40,11 @@ def _condition(metric: Metric) -> str:
         target = f"= coalesce(o.target, '{LABEL}')"
     else:
         target = f"= {quoted(metric.target)}"
+    by = "is null" if metric.grouped_by is None else f"= {quoted(metric.grouped_by)}"
     return (
-        f"s.target {target} and s.split = '{metric.split}' and s.probe = '{metric.probe}' "
-        f"and s.measure = '{metric.measure}' and s.labels = '{metric.labels}'"
+        f"s.target {target} and s.grouped_by {by} and s.split = '{metric.split}' "
+        f"and s.probe = '{metric.probe}' and s.measure = '{metric.measure}' "
+        f"and s.labels = '{metric.labels}'"
     )
 
 

@@ -29,8 +29,10 @@ they are left out of its mean.
 In SQL and in Python `trials` has the accuracies of a trial's own `target` as columns too, of the
 form `test_linear_top1_5`: split (val, test), probe (linear, knn), measure (top1, top5) and labels a
 class (1, 5, 10, all); with `_std` behind they are the `spread`. Every measure has a name of this
-form, with the target before it where it is another: `kids:test_linear_top1_all`. `clinfonce relate
---metric` and the `metric` of a sweep take such names. (`group` is a word of SQL: write `"group"`.)
+form, with the target before it where it is another: `kids:test_linear_top1_all`; that of a worst
+group, or of the mean over groups, ends with their column: `test_linear_top1_worst_all_by_place`.
+`clinfonce relate --metric` and the `metric` of a sweep take such names. (`group` is a word of SQL:
+write `"group"`.)
 
 Accuracies are shares from 0 to 1; information is in bits; times are in seconds. A column marked ◷
 is measured anew each time: it differs between repetitions of the same trial, all others do not.

@@ -11,7 +11,8 @@ FACTORS = (
     Column(
         "factor",
         pa.string(),
-        "What is read from the features: a target, an auxiliary column, or a level of a hierarchy "
+        "What is read from the features: a target, a label of a target of several (target/label, "
+        "the 40 that most images have), an auxiliary column, or a level of a hierarchy "
         "(name/level)",
         source="data",
         required=True,

@@ -1,11 +1,12 @@
 """Names of measures: `test_linear_top1_5` of a trial's own target, `kids:…` of another.
 
-A name says split, probe, measure and labels. The measures that every version had, top-1 and top-5
+A name says split, probe, measure and labels, and what groups a worst or mean is over:
+`val_linear_top1_worst_all_by_camera`. The measures that every version had, top-1 and top-5
 accuracy, are columns of the view `trials` too.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clinfonce.errors import InputError
@@ -35,6 +36,19 @@ MEASURES: Mapping[str, str] = {
     "recall": "recall",
     **{f"recall_at_{k}": f"recall at {k}" for k in RECALLS},
     "r_precision": "R-precision",
+}
+# Of groups of images: how what is measured in each makes one number, and of which measures.
+_OVER_GROUPS = {"worst": " in the worst group by", "mean": ", mean over groups by"}
+_GROUPED: Mapping[str, tuple[str, ...]] = {
+    "class": ("top1", "balanced"),
+    "multilabel": ("label_accuracy",),
+    "number": ("mae",),
+}
+_OF_GROUPS: Mapping[str, tuple[str, str]] = {
+    f"{measure}_{over}": (measure, over)
+    for measures in _GROUPED.values()
+    for measure in measures
+    for over in _OVER_GROUPS
 }
 # … and of those of the features alone.
 LABEL_FREE: Mapping[str, str] = {
@@ -68,7 +82,9 @@ _PROBE_WORDS = {
     "finetuned": "fine-tuned",
 }
 _NAME = re.compile(
-    f"({'|'.join(SPLITS)})_({'|'.join(_PROBE_WORDS)})_([a-z0-9_]+)_([0-9]+|all)",
+    f"(?:(.+?):)?({'|'.join(SPLITS)})_({'|'.join(_PROBE_WORDS)})_([a-z0-9_]+?)_([0-9]+|all)"
+    "(?:_by_(.+))?",
+    re.DOTALL,
 )
 FEATURES, NO_LABELS = "features", "none"  # probe and labels of what needs no target
 _OF_FEATURES = re.compile(f"({'|'.join(SPLITS)})_{FEATURES}_([a-z_]+)")
@@ -81,9 +97,10 @@ class Metric:
     Attributes:
         split: val or test.
         probe: what was fitted to the features.
-        measure: a key of `MEASURES`, or of `LABEL_FREE`.
+        measure: a key of `MEASURES`, or of `LABEL_FREE`; over groups with _worst or _mean behind.
         labels: how many a class the probe had, or all, or none.
         target: what was predicted; None: the trial's own, its column `target`, or nothing.
+        grouped_by: column whose groups a worst or mean is over; None of all images as one.
     """
 
     split: str
@@ -91,6 +108,7 @@ class Metric:
     measure: str
     labels: str
     target: str | None = None
+    grouped_by: str | None = None
 
     @property
     def name(self) -> str:
@@ -98,6 +116,7 @@ class Metric:
         if self.is_label_free:
             return f"{self.split}_{FEATURES}_{self.measure}"
         plain = f"{self.split}_{self.probe}_{self.measure}_{self.labels}"
+        plain += "" if self.grouped_by is None else f"_by_{self.grouped_by}"
         return plain if self.target is None else f"{self.target}:{plain}"
 
     @property
@@ -115,12 +134,14 @@ class Metric:
         """For people: "test accuracy, linear probe, 5 labels per class"."""
         if self.is_label_free:
             return f"{_SPLIT_WORDS[self.split]} {LABEL_FREE[self.measure]}"
+        measure, over = _OF_GROUPS.get(self.measure, (self.measure, None))
         of = "" if self.target is None else f" of {self.target}"
+        of += "" if over is None else f"{_OVER_GROUPS[over]} {self.grouped_by}"
         number = "1 label" if self.labels == "1" else f"{self.labels} labels"
         labels = number if self.labels == "all" else f"{number} per class"
         top = ", top 5" if self.measure == "top5" else ""
         return (
-            f"{_SPLIT_WORDS[self.split]} {MEASURES[self.measure]}{of}, "
+            f"{_SPLIT_WORDS[self.split]} {MEASURES[measure]}{of}, "
             f"{_PROBE_WORDS[self.probe]}, {labels}{top}"
         )
 
@@ -148,9 +169,10 @@ def parse_metric(name: str) -> Metric:
     if (found := metric_or_none(name)) is None:
         raise InputError(
             f"metric {name!r} is unknown; allowed: {', '.join(ACCURACIES)}, {DURING_TRAINING}; "
-            "of another target TARGET: stands before it"
+            "of another target TARGET: stands before it, of groups _worst or _mean behind the "
+            "measure and _by_COLUMN at the end"
         )
-    if found.measure in _LESS_IS_BETTER:
+    if _OF_GROUPS.get(found.measure, (found.measure,))[0] in _LESS_IS_BETTER:
         instead = "held_out, rankme or lidar" if found.is_label_free else "r2"
         raise InputError(f"metric {name!r}: of that less is better; take {instead}")
     return found
@@ -158,13 +180,14 @@ def parse_metric(name: str) -> Metric:
 
 def metric_or_none(name: str) -> Metric | None:
     """The measure that a name is of; None of any other name."""
-    target, colon, plain = name.rpartition(":")
     if (free := _OF_FEATURES.fullmatch(name)) is not None and free[2] in LABEL_FREE:
         return Metric(free[1], FEATURES, free[2], NO_LABELS)
-    found = _NAME.fullmatch(plain)
-    if found is None or found[3] not in MEASURES or (colon and not target):
+    if (found := _NAME.fullmatch(name)) is None:
         return None
-    return Metric(found[1], found[2], found[3], found[4], target or None)
+    target, split, probe, measure, labels, grouped_by = found.groups()
+    if measure not in (MEASURES if grouped_by is None else _OF_GROUPS):
+        return None
+    return Metric(split, probe, measure, labels, target, grouped_by)
 
 
 def value_in_words(metric: str, value: float) -> str:
@@ -174,7 +197,9 @@ def value_in_words(metric: str, value: float) -> str:
     return f"{value:.1f}" if is_rank else f"{value:.1%}"
 
 
-def metrics_of(kind: str, target: str | None, *, few: bool) -> list[str]:
+def metrics_of(
+    kind: str, target: str | None, *, few: bool, groups: Sequence[str] = ()
+) -> list[str]:
     """What a sweep may maximise of a target: names of measures on the validation split.
 
     Args:
@@ -182,6 +207,7 @@ def metrics_of(kind: str, target: str | None, *, few: bool) -> list[str]:
         target: its name; None: the trial's own.
         few: whether classes are probed with 1, 5 and 10 labels a class by each probe; else with 5
             by the linear one.
+        groups: columns that images are grouped by.
     """
     found = []
     for probe, measures in _OF_KIND[kind].items():
@@ -189,6 +215,13 @@ def metrics_of(kind: str, target: str | None, *, few: bool) -> list[str]:
         for measure in measures:
             labels = (*fewer, "all") if measure in ("top1", "top5") else ("all",)
             found += [Metric("val", probe, measure, n, target).name for n in labels]
+        found += [
+            Metric("val", probe, f"{measure}_{over}", "all", target, column).name
+            for column in groups
+            for measure in _GROUPED[kind]
+            if measure in measures
+            for over in _OVER_GROUPS
+        ]
     return found
 
 

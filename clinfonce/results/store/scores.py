@@ -43,11 +43,12 @@ def parted(row: Row) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     own = row.get("target") or LABEL
     # What stands without a target is the trial's own, whatever else the row says of that.
     for name in sorted(row.keys() - _OF_TRIALS, key=lambda name: ":" not in name):
-        metric = metric_or_none(name.removesuffix(_STD))
+        plain = name if metric_or_none(name) else name.removesuffix(_STD)
+        metric = metric_or_none(plain)
         if metric is None:
             trial[name] = row[name]  # for whoever knows the columns to refuse
         elif row[name] is not None:
-            place = "spread" if name.endswith(_STD) else "value"
+            place = "value" if plain == name else "spread"
             score = scores.setdefault(_of(metric, own), {})
             score[place] = row[name]
     return trial, [score_row(metric, **values) for metric, values in scores.items()]
@@ -61,8 +62,20 @@ def score_row(metric: Metric, **values: Any) -> dict[str, Any]:
         "probe": metric.probe,
         "labels": metric.labels,
         "measure": metric.measure,
+        **({} if metric.grouped_by is None else {"grouped_by": metric.grouped_by}),
         **values,
     }
+
+
+def metric_of(score: Row) -> Metric:
+    """The measure that a row of `scores` is of, as of the trial's own target."""
+    return Metric(
+        score["split"],
+        score["probe"],
+        score["measure"],
+        score["labels"],
+        grouped_by=score.get("grouped_by"),
+    )
 
 
 def named(trial: Row, scores: Iterable[Row]) -> dict[str, Any]:
@@ -70,14 +83,14 @@ def named(trial: Row, scores: Iterable[Row]) -> dict[str, Any]:
 
     Args:
         trial: its columns of `trials`.
-        scores: its rows of `scores`; those of groups are passed over.
+        scores: its rows of `scores`; those of single groups are passed over.
     """
     own = trial.get("target") or LABEL
     found: dict[str, Any] = {**trial, **dict.fromkeys((*ACCURACIES, *SPREADS))}
     for score in scores:
-        if score.get("grouped_by") is not None:
+        if score.get("group") is not None:
             continue
-        plain = Metric(score["split"], score["probe"], score["measure"], score["labels"]).name
+        plain = metric_of(score).name
         if score["target"] is not None:
             found[f"{score['target']}:{plain}"] = score["value"]
         if score["target"] in (own, None):

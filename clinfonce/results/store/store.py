@@ -177,10 +177,11 @@ class Store:
     def finished(self) -> dict[str, dict[str, Any]]:
         """The rows of all trials that have ended, by trial_id, in order of their keys.
 
-        Each has its measures by name, such as test_linear_top1_5; those of groups are left out.
+        Each has its measures by name, such as test_linear_top1_5; those of single groups are
+        left out.
         """
         rows = patiently(self.folder, lambda: scan(self.folder, "trials").to_table().to_pylist())
-        whole = pc.field("grouped_by").is_null()
+        whole = pc.field("group").is_null()
         scores = by_trial(
             patiently(
                 self.folder, lambda: scan_scores(self.folder).to_table(filter=whole).to_pylist()

@@ -12,8 +12,9 @@ import pyarrow as pa
 from clinfonce.errors import InputError
 from clinfonce.results.sql.columns import quoted
 from clinfonce.results.sql.query import Results
-from clinfonce.results.store.measures import LABEL, Metric
+from clinfonce.results.store.measures import LABEL
 from clinfonce.results.store.schema import TABLES
+from clinfonce.results.store.scores import metric_of
 
 _NUMBERS = (pa.int64(), pa.float64())
 
@@ -86,8 +87,7 @@ def runs_of(
             f"select * from epochs where trial_id = {quoted(row['trial_id'])} order by epoch"
         ).to_pylist()
         scores = results.sql(
-            "select * from scores where grouped_by is null "
-            f"and trial_id = {quoted(row['trial_id'])}"
+            f'select * from scores where "group" is null and trial_id = {quoted(row["trial_id"])}'
         ).to_pylist()
         yield run_of(row, epochs, scores)
 
@@ -106,9 +106,8 @@ def run_of(row: Row, epochs: Sequence[Row], scores: Sequence[Row]) -> Run:
     own = row.get("target") or LABEL
     for score in scores:
         if _is_number(score["value"]):
-            metric = Metric(score["split"], score["probe"], score["measure"], score["labels"])
             place = "" if score["target"] == own else f"{score['target']}/"
-            measures[place + metric.name] = float(score["value"])
+            measures[place + metric_of(score).name] = float(score["value"])
     tags = {
         name: value
         for name, value in row.items()

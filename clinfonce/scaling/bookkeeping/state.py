@@ -27,7 +27,7 @@ from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
 from clinfonce.trial.columns import usable_columns
-from clinfonce.trial.label_free import without_held_out
+from clinfonce.trial.held_out import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
     Row,

@@ -8,7 +8,13 @@ from clinfonce.config import SweepSpec
 from clinfonce.config.sweep import HELD_OUT, MEAN_RANK
 from clinfonce.data import ImageTable
 from clinfonce.errors import InputError, unknown_name
-from clinfonce.results.store.measures import DURING_TRAINING, FEATURES, main_metric, metrics_of
+from clinfonce.results.store.measures import (
+    DURING_TRAINING,
+    FEATURES,
+    main_metric,
+    metric_or_none,
+    metrics_of,
+)
 from clinfonce.trial.label_free import is_label_free
 from clinfonce.trial.rows import first_target
 
@@ -29,6 +35,7 @@ def columns_of(sweep: SweepSpec, table: ImageTable) -> tuple[str, ...]:
         return (metric,)  # nobody looks at it
     known = _known(sweep, table)
     if metric not in known:
+        _check_groups(sweep, table)
         if metric == DURING_TRAINING:
             raise InputError(
                 f"metric {metric} needs labels of classes, which data set {table.name} has not: "
@@ -44,12 +51,37 @@ def _known(sweep: SweepSpec, table: ImageTable) -> list[str]:
     first, evaluation = first_target(table), sweep.trial.evaluation
     known = [] if table.labels is None else [DURING_TRAINING]
     if first is not None:
-        known += metrics_of(kinds[first], None, few=True)
+        known += metrics_of(kinds[first], None, few=True, groups=evaluation.groups)
     for name, kind in kinds.items():
-        known += metrics_of(kind, name, few=name == first)
+        known += metrics_of(kind, name, few=name == first, groups=evaluation.groups)
     measures = [HELD_OUT] if evaluation.held_out else []
     measures += ["rankme", "lidar"] if is_label_free(evaluation, table) else []
     return [*known, *(f"val_{FEATURES}_{measure}" for measure in measures)]
+
+
+def _check_groups(sweep: SweepSpec, table: ImageTable) -> None:
+    """Refuse a metric over groups that images are not in, or that says no column.
+
+    Raises:
+        InputError: it is that.
+    """
+    metric, groups = sweep.metric, sweep.trial.evaluation.groups
+    listed = f"evaluation.groups is [{', '.join(groups)}]"
+    if (found := metric_or_none(metric)) is None:
+        if metric_or_none(f"{metric}_by_COLUMN") is not None:
+            raise InputError(
+                f"metric {metric} is over groups and says no column: write {metric}_by_COLUMN "
+                f"({listed})"
+            )
+        return
+    if (column := found.grouped_by) is None or column in groups:
+        return
+    if column not in table.columns:
+        raise InputError(f"metric {metric}: {unknown_name('column', column, table.columns)}")
+    raise InputError(
+        f"metric {metric} is over groups by {column!r}, and {listed}: write {column!r} into "
+        "evaluation.groups of the sweep's trial"
+    )
 
 
 def values_of(row: Mapping[str, object], columns: Sequence[str]) -> tuple[Value, ...]:

@@ -1,5 +1,6 @@
 """Several targets side by side, on a made-up store whose answers are known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy.stats import ttest_1samp
 from clinfonce.results import Results, Store, relate
 from clinfonce.results import open as open_results
 from clinfonce.results.analysis.targets import Best, Targets, targets_of
+from clinfonce.results.report.targets import target_section
 from clinfonce.results.store.measures import parse_metric
 from clinfonce.results.store.scores import score_row
 from tests.results.store.test_store import rows
@@ -121,6 +123,64 @@ def test_what_hardly_differs_is_not_beyond_doubt(tmp_path: Path) -> None:
     best = best_of(targets_of(open_results(store)))["kind"]
     assert {best.name, best.rival} == {"colour", "twin"}
     assert not best.is_beyond_doubt
+
+
+@pytest.mark.parametrize(("others", "says"), [(10, True), (40, False)])
+def test_accuracy_says_little_where_most_images_are_of_one_class(
+    tmp_path: Path, others: int, says: bool
+) -> None:
+    """It is 0.70: below the 90 % of one class, well above the 60 % of another."""
+    store = store_of(tmp_path)
+    metric = parse_metric("kind:test_linear_top1_all")
+    more = [score_row(replace(metric, measure="balanced"), value=0.4, images=100)]
+    for name, images in (("<no>", 100 - others), ("yes", others)):
+        by_class = {"grouped_by": "kind", "group": name, "images": images}
+        more.append(score_row(replace(metric, measure="recall"), value=0.5, **by_class))
+    for seed in range(SEEDS):
+        noise = NOISE[1, :, seed]
+        trial, _, _ = rows(
+            f"more-{seed}", number=70 + seed, seed=seed, source="column", target="kind",
+            clustering="best", clustering_id="best", objective="cl_infonce",
+        )  # fmt: skip
+        scores = [*scores_of((0.75, 0.5), noise), *more]
+        store.write_trial(trial, [], None, scores)
+    results = open_results(store)
+    found = targets_of(results)
+    assert best_of(found)["kind"].name == "best"
+    if not says:
+        assert found.uneven == ()
+        return
+    (uneven,) = found.uneven
+    assert (uneven.target, uneven.commonest, uneven.share) == ("kind", "<no>", 0.9)
+    assert uneven.balanced == pytest.approx(0.4)
+    assert "kind: 90.0 % of the test images are of class <no>, so an accuracy of 7" in uneven.line
+    metric_named = uneven.line.rpartition("--metric ")[2].rstrip(")")
+    assert relate(results, metric=metric_named).rows[0].accuracy == pytest.approx(0.4)
+    assert "of class &lt;no&gt;, so an accuracy" in target_section(found)
+
+
+@pytest.mark.parametrize(
+    ("measure", "more"),
+    [("balanced", {}), ("top1_worst", {"grouped_by": "camera"}), ("top1", {}), ("top5", {})],
+)
+def test_frozen_is_compared_by_the_measure_that_is_asked_for(
+    tmp_path: Path, measure: str, more: dict[str, str]
+) -> None:
+    store = Store.create(tmp_path)
+    metric = replace(parse_metric("kind:test_linear_top1_all"), measure=measure, **more)
+    for name, value in (("frozen", 0.3), ("colour", 0.4)):
+        trial, epochs, clustering = rows(
+            name, source="frozen" if name == "frozen" else "column", target="kind", seed=0,
+            clustering=name, clustering_id=name, encoder="net", weights="a", weights_sha256="a",
+        )  # fmt: skip
+        plain = [score_row(parse_metric(f"kind:{s}_linear_top1_5"), value=0.9 - value)
+                 for s in ("val", "test")]  # fmt: skip
+        asked = [score_row(replace(metric, split=s), value=value) for s in ("val", "test")]
+        store.write_trial(trial, epochs, clustering, [*plain, *asked])
+    relation = relate(open_results(store), metric=metric.name)
+    first = relation.against_frozen[0]
+    assert (first.metric, first.frozen, first.adapted) == (metric.name, 0.3, 0.4)
+    assert "That is 10.0 points above the frozen encoder (30.0 %)" in relation.answer
 
 
 def test_relate_holds_it_too(results: Results) -> None:

@@ -62,9 +62,37 @@ def test_a_metric_names_target_and_measure():
         assert "\n" not in str(caught.value)
 
 
+def test_a_metric_over_groups_needs_groups():
+    worst = "val_linear_top1_worst_all_by_camera"
+    grouped = {"trial": {"evaluation": {"groups": ["camera"]}}}
+
+    def columns(metric, **changes):
+        return columns_of(sweep(metric=metric, **changes), table())
+
+    assert columns(worst, **grouped) == (worst,)
+    assert columns(worst.replace("top1", "balanced"), **grouped)
+    mean = "tags:val_linear_label_accuracy_mean_all_by_camera"
+    assert columns(mean, **grouped) == (mean,)
+    for metric, changes, message in (
+        (worst, {}, r"over groups by 'camera', and evaluation.groups is \[\]: write 'camera' into"),
+        (worst + "a", grouped, "unknown column: 'cameraa'; did you mean 'camera'"),
+        (
+            worst.removesuffix("_by_camera"),
+            grouped,
+            r"says no column: .* \(evaluation.groups is \[camera",
+        ),
+        (worst.replace("top1", "top5"), grouped, f"did you mean '{worst}'"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            columns(metric, **changes)
+        assert "\n" not in str(caught.value)
+
+
 def test_a_metric_of_the_test_split_is_refused():
     with pytest.raises(ValueError, match="other data than the validation split"):
         sweep(metric="size:test_linear_top1_all")
+    with pytest.raises(ValueError, match="other data than the validation split"):
+        sweep(metric="test_linear_top1_worst_all_by_camera")
 
 
 class Told:
