@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import claims_photographs
 import numpy as np
 from claims_rows import (
     DATA,
@@ -26,7 +27,26 @@ from claims_rows import (
     seeds_of,
     take_rows,
 )
-from scipy.stats import t as student
+from claims_statistics import (
+    CLASSIFIED,
+    INFONCE,
+    KMEANS,
+    PCL,
+    SUPCON,
+    auxiliary,
+    chosen,
+    closed,
+    difference,
+    holm,
+    line,
+    p_value,
+    say,
+    say_p,
+    say_share,
+    t_interval,
+    values,
+)
+from claims_summary import forest, summary
 
 from clinfonce import plot
 from clinfonce.results.analysis import statistics as _statistics
@@ -34,84 +54,12 @@ from clinfonce.results.analysis.averages import ClusteringRow
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.plot.canvas import picture
 
-PAGE, IMAGES = Path("docs/claims.md"), Path("docs/images")
-INFONCE, SUPCON, KMEANS, PCL = "InfoNCE", "SupCon", "k-means Cl-InfoNCE", "PCL"
-CLASSIFIED = "cross-entropy, "  # before the name of the trial with the same clusters
+PAGE, README, IMAGES = Path("docs/claims.md"), Path("README.md"), Path("docs/images")
 FEWEST_FOR_REGRESSION = 6
-MOST_FOR_ALL = 6  # seeds
 QUANTITIES = {
     "i_zt": "I(Z;T)", "i_zt_excess": "I(Z;T) above chance", "h_z_given_t": "H(Z\\|T)",
     "log2_k": "log₂ K",
 }  # fmt: skip
-
-
-# Statistics over seeds.
-
-
-def values(trials: Trials, column: str) -> Any:
-    return np.array([trial[column] for trial in trials], dtype=float)
-
-
-def t_interval(sample: Any) -> Interval:
-    mean, n = float(sample.mean()), len(sample)
-    half = float(student.ppf(0.975, n - 1) * sample.std(ddof=1) / n**0.5)
-    return Interval(mean, mean - half, mean + half)
-
-
-def closed(methods: Methods, name: str, metric: str) -> Interval | None:
-    """The part of the gap from InfoNCE to SupCon that a method closes; None without a gap."""
-    low, own, high = (values(methods[m], f"test_{metric}") for m in (INFONCE, name, SUPCON))
-    if (t_interval(high - low).low or 0) <= 0:
-        return None
-    picks = resamples(len(low))
-    resampled = (own - low)[picks].mean(1) / (high - low)[picks].mean(1)
-    edges = np.percentile(resampled, (2.5, 97.5))
-    share = float((own - low).mean() / (high - low).mean())
-    return Interval(share, float(edges[0]), float(edges[1]))
-
-
-def resamples(n: int) -> Any:
-    """Draws (r, n) of n seeds with repetition: all there are, of more than six 20,000."""
-    if n <= MOST_FOR_ALL:
-        return np.array(list(itertools.product(range(n), repeat=n)))
-    return np.random.default_rng(0).integers(0, n, (20_000, n))
-
-
-def p_value(sample: Any) -> float:
-    """Two-sided, of Student's t against a mean of 0."""
-    n, deviation = len(sample), sample.std(ddof=1)
-    if deviation == 0:
-        return float(sample.mean() == 0)
-    return float(2 * student.sf(abs(sample.mean()) / deviation * n**0.5, n - 1))
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """Corrected for their number (Holm 1979)."""
-    corrected, reached = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(np.argsort(p_values).tolist()):
-        reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = reached
-    return corrected
-
-
-def difference(one: Trials, other: Trials, metric: str) -> Interval:
-    column = f"test_{metric}"
-    return t_interval(values(one, column) - values(other, column))
-
-
-def auxiliary(methods: Methods) -> list[str]:
-    """Names of the Cl-InfoNCE trials whose clusters are of auxiliary information."""
-    return [
-        name
-        for name, trials in methods.items()
-        if trials[0]["source"] in ("attributes", "column")
-        and trials[0]["objective"] == "cl_infonce"
-    ]
-
-
-def chosen(methods: Methods) -> str:
-    """The auxiliary clustering of best validation accuracy."""
-    return max(auxiliary(methods), key=lambda n: values(methods[n], "val_linear_top1_5").mean())
 
 
 # The four tables.
@@ -223,10 +171,6 @@ def claim_5(all_methods: dict[str, Methods]) -> Iterator[str]:
         yield line(cells)
 
 
-def say_p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def clusterings(methods: Methods, metric: str) -> list[ClusteringRow]:
     """A point a clustering under Cl-InfoNCE; what seeds made different is averaged."""
     return [
@@ -252,33 +196,6 @@ def of(points: list[ClusteringRow], quantity: str) -> Any:
     return np.array([getattr(point, quantity) for point in points], dtype=float)
 
 
-# Words.
-
-
-def line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def say(found: Interval, *, unit: float = 100, signed: bool = False, edges: bool = False) -> str:
-    assert found.estimate is not None
-    digits = 1 if unit == 100 else 2
-    mean = f"{unit * found.estimate:{'+' if signed else ''}.{digits}f}"
-    if found.low is None or found.high is None:
-        return mean.replace("-", "−")
-    low, high = (f"{unit * edge:.{digits}f}" for edge in (found.low, found.high))
-    half = f"{unit * (found.high - found.estimate):.{digits}f}"
-    return (f"{mean} [{low}, {high}]" if edges else f"{mean} ± {half}").replace("-", "−")
-
-
-def say_share(share: Interval | str | None) -> str:
-    if isinstance(share, str):
-        return share
-    if share is None:
-        return "no gap"
-    low, high = (f"{100 * (edge or 0):.0f}" for edge in (share.low, share.high))
-    return f"{100 * (share.estimate or 0):.0f} % [{low}, {high}]".replace("-", "−")
-
-
 # Plots and page.
 
 
@@ -302,6 +219,9 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
                 apart_5.append(
                     (f"{DATA[data]}: {name}", difference(methods[name], methods[FROZEN], metric))
                 )
+    yield "photographs", claims_photographs.figure(all_methods)
+    words = f"points of accuracy {few}, paired by seed"
+    yield "claims-all", plot.estimates(forest(all_methods), words)
     words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
     yield "claims-1", plot.estimates(shares, words)
     words = "points of accuracy, k-means Cl-InfoNCE less PCL"
@@ -324,18 +244,22 @@ def setting(all_methods: dict[str, Methods]) -> Iterator[str]:
         yield line([DATA[data], str(len(methods)), str(seeds_of(methods)), *versions])
 
 
-BLOCKS = {"setting": setting, "claim 1": claim_1, "claim 2": claim_2, "claim 3": claim_3,
-          "claim 4": claim_4, "claim 5": claim_5}  # fmt: skip
+# The tables of each page, by name.
+BLOCKS = {
+    PAGE: {"setting": setting, "summary": summary, "claim 1": claim_1, "claim 2": claim_2,
+           "claim 3": claim_3, "claim 4": claim_4, "claim 5": claim_5},
+    README: {"photographs": claims_photographs.table},
+}  # fmt: skip
 
 
-def filled(page: str, all_methods: dict[str, Methods]) -> str:
-    """The page with its tables made anew."""
-    for name, table in BLOCKS.items():
+def filled(page: str, path: Path, all_methods: dict[str, Methods]) -> str:
+    """A page with its tables made anew."""
+    for name, table in BLOCKS[path].items():
         begin, end = f"<!-- {name}, by benchmarks/claims.py -->", f"<!-- end of {name} -->"
         before, found, rest = page.partition(begin)
         _, closing, after = rest.partition(end)
         if not (found and closing):
-            raise SystemExit(f"{PAGE} lacks the place of {name}")
+            raise SystemExit(f"{path} lacks the place of {name}")
         page = "\n".join([before + begin, *table(all_methods), end + after])
     return page
 
@@ -347,7 +271,9 @@ def main() -> None:
     if arguments.results:
         take_rows(arguments.results)
     all_methods = {data: found for data in DATA if (found := read_methods(data))}
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), all_methods), encoding="utf-8")
+    for path in BLOCKS:
+        text = filled(path.read_text(encoding="utf-8"), path, all_methods)
+        path.write_text(text, encoding="utf-8")
     for name, ax in plots(all_methods):
         (IMAGES / f"{name}.svg").write_bytes(picture(ax, "svg"))
         print(IMAGES / f"{name}.svg")

@@ -10,7 +10,8 @@ from clinfonce.results import open as open_results
 ROWS = Path("benchmarks/results/claims")
 DATA = {
     "digits": "digits", "ucmerced": "UC Merced", "clothing": "clothing",
-    "ucmerced-adapters": "UC Merced, pretrained",
+    "ucmerced-adapters": "UC Merced, pretrained", "clothing-adapters": "clothing, pretrained",
+    "pomological-adapters": "watercolours, pretrained",
 }  # fmt: skip
 FROZEN = "frozen"
 METRICS = {"linear_top1_5": "5 labels a class", "linear_top1_all": "all labels"}

@@ -9,6 +9,8 @@ import pytest
 sys.path.insert(0, "benchmarks")
 import claims
 import claims_rows
+import claims_statistics
+import claims_summary
 
 
 def trials(accuracies, **known):
@@ -34,37 +36,53 @@ def methods():
 
 
 def test_a_t_interval_is_that_of_the_tables():
-    found = claims.t_interval(np.array([1.0, 2.0, 3.0]))
+    found = claims_statistics.t_interval(np.array([1.0, 2.0, 3.0]))
     assert found.estimate == 2
     assert found.high - 2 == pytest.approx(4.3027 / np.sqrt(3), abs=1e-4)
 
 
 def test_holm_multiplies_the_smallest_by_their_number_and_never_falls():
-    assert claims.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
-    assert claims.holm([0.6, 0.9]) == [1.0, 1.0]
+    assert claims_statistics.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert claims_statistics.holm([0.6, 0.9]) == [1.0, 1.0]
 
 
 def test_a_mean_that_is_its_deviation_over_three_seeds_is_no_discovery():
-    assert claims.p_value(np.array([0.0, 1.0, 2.0])) == pytest.approx(0.2254, abs=1e-4)
+    assert claims_statistics.p_value(np.array([0.0, 1.0, 2.0])) == pytest.approx(0.2254, abs=1e-4)
 
 
 def test_half_of_a_gap_that_is_the_same_for_each_seed_is_closed_without_doubt(methods):
-    found = claims.closed(methods, "colour", "linear_top1_5")
+    found = claims_statistics.closed(methods, "colour", "linear_top1_5")
     assert (found.estimate, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
-    wider = claims.closed(methods, "place", "linear_top1_5")
+    wider = claims_statistics.closed(methods, "place", "linear_top1_5")
     assert wider.low < wider.estimate < wider.high
 
 
 def test_no_part_of_a_gap_is_closed_that_seeds_do_not_confirm(methods):
     methods["SupCon"] = trials([0.30, 0.60, 0.45], source="labels")
-    assert claims.closed(methods, "colour", "linear_top1_5") is None
+    assert claims_statistics.closed(methods, "colour", "linear_top1_5") is None
+
+
+def test_every_comparison_is_paired_by_seed_and_counted_in_its_correction(methods):
+    methods["cross-entropy, place"] = methods.pop("cross-entropy, colour")
+    found = claims_summary.comparisons({"digits": methods})
+    assert [(each.question, each.names) for each in found] == [
+        ("auxiliary over InfoNCE", ("place", "InfoNCE")),
+        ("SupCon over auxiliary", ("SupCon", "place")),
+        ("contrast over classifier", ("place", "cross-entropy, place")),
+    ]
+    assert found[0].apart == pytest.approx([0.04, 0.06, 0.07])
+    assert found[0].effect == pytest.approx(0.17 / 3 / np.std([4, 6, 7], ddof=1) * 100)
+    rows = [line.split("|") for line in claims_summary.summary({"digits": methods})][2:]
+    p = [claims_statistics.p_value(each.apart) for each in found]
+    expected = claims_statistics.holm(p)
+    assert [row[-2].strip() for row in rows] == [claims_statistics.say_p(each) for each in expected]
 
 
 def test_validation_chooses_the_auxiliary_clustering(methods):
-    assert claims.chosen(methods) == "place"
+    assert claims_statistics.chosen(methods) == "place"
     for trial in methods["place"]:
         trial["val_linear_top1_5"] = 0.1  # whatever the test split says
-    assert claims.chosen(methods) == "colour"
+    assert claims_statistics.chosen(methods) == "colour"
 
 
 def test_a_method_counts_once_every_seed_has_run(tmp_path, monkeypatch):
@@ -86,5 +104,6 @@ def test_a_method_counts_once_every_seed_has_run(tmp_path, monkeypatch):
 def test_the_page_s_tables_are_those_of_the_rows_kept():
     methods = {data: claims.read_methods(data) for data in claims.DATA}
     assert all(claims.seeds_of(found) >= 5 for found in methods.values())
-    page = Path("docs/claims.md").read_text(encoding="utf-8")
-    assert claims.filled(page, methods) == page
+    for path in claims.BLOCKS:
+        page = Path(path).read_text(encoding="utf-8")
+        assert claims.filled(page, path, methods) == page

@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinfonce.information import entropy, measure
-from clinfonce.results.analysis.gain import useful_bits
+from clinfonce.results.analysis.gain import LEAST_ROOM, useful_bits
 
 IntArray = NDArray[np.int64]
 
 _HALVES = 10  # random halves of the labelled images that the error is told from
-_TRUST = 0.05  # bits that chance must leave open before a sample says anything
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Labelled:
         error = 0.0
         if with_error:
             halves = [_share(known[half], self.labels[half])[0] for half in self._halves]
-            error = float(np.std(halves, ddof=1)) if room > _TRUST else 0.5
+            error = float(np.std(halves, ddof=1)) if room > LEAST_ROOM else 0.5
         return Bits(entropy(ids), self.h_t, share, error)
 
 
@@ -82,6 +81,6 @@ def _share(ids: IntArray, labels: IntArray) -> tuple[float, float]:
     found = measure(ids, labels)
     most = min(found.h_z, found.h_t)
     room = most - found.i_zt_chance
-    if room <= _TRUST:
+    if room <= LEAST_ROOM:
         return 0.0, room
     return useful_bits(found.h_z, found.h_t, found.i_zt, found.i_zt_chance) / most, room

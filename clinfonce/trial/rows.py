@@ -20,7 +20,13 @@ from clinfonce import __version__
 from clinfonce.clusterings import Clustering, SoftClustering
 from clinfonce.config import TrialSpec, canonical, trial_id
 from clinfonce.data import TRAIN, UNLABELLED, ImageTable
-from clinfonce.information import conditional_information, measure, pair_information
+from clinfonce.information import (
+    PairWeights,
+    conditional_information,
+    measure,
+    pair_information,
+    weighted_information,
+)
 from clinfonce.information.cautions import partition_caution
 from clinfonce.models.operations import forward_operations
 from clinfonce.training.loop import Epoch
@@ -183,7 +189,10 @@ def measure_pairs(
         known = np.zeros_like(known)
         known[np.sort(np.random.default_rng(0).permutation(some)[:_MOST_PAIRED])] = True
     found = pair_information(clustering.ids, labels, weights, known=known)
-    row = {
+    row: Row = (
+        {} if weights is None else _measure_weights(clustering.ids[known], labels[known], weights)
+    )
+    row |= {
         "i_pairs": found.i_pairs,
         "i_pairs_chance": found.i_pairs_chance,
         "pairs_equal": found.equal,
@@ -198,6 +207,15 @@ def measure_pairs(
                 "i_zt_given_c_chance": given.i_zt_given_c_chance,
             }
     return row
+
+
+def _measure_weights(
+    profiles: NDArray[np.int64], labels: NDArray[np.int64], weights: PairWeights
+) -> Row:
+    """What weights say of the labels, in the columns that clusterings have for it."""
+    found = weighted_information(profiles, labels, weights)
+    names = ("h_z", "h_t", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t")
+    return {name: getattr(found, name) for name in names}
 
 
 def _caution(clustering: Clustering, table: ImageTable) -> str | None:

@@ -179,17 +179,24 @@ def test_kernels_and_roles_make_the_key_and_a_partition_keeps_its_own(table):
     assert roles_of(within.provenance) == {"flag": "attract", "kind": "suppress"}
 
 
-def test_rows_of_weights_tell_of_pairs_and_leave_the_bits_of_partitions_out(table):
+def test_rows_of_weights_tell_of_pairs_and_of_bits_as_partitions_have_them(table):
     soft = build_attraction(trial({"columns": {"flag": {}, "other": {}}}), table).clustering
     row = describe_clustering(soft, table)
     assert row["source"] == "similarity"
-    assert "n_clusters" not in row and "i_zt" not in row  # noqa: PT018
+    assert "n_clusters" not in row
     rows, labels = table.rows(0), table.labels[table.rows(0)]
     apart = sum(
         (table.column(name).values[rows][:, None] != table.column(name).values[rows]).astype(int)
         for name in ("flag", "other")
     )
     weights = np.exp(-apart.astype(float))
+    assert row["h_z"] == pytest.approx(-np.log2(weights.mean(1)).mean(), abs=1e-6)
+    near = weights @ np.eye(4)[labels]
+    near /= near.sum(1, keepdims=True)
+    shares = np.bincount(labels) / len(labels)
+    bits = (near * np.log2(near / shares)).sum(1).mean()
+    assert row["i_zt"] == pytest.approx(bits, abs=1e-6)
+    assert row["i_zt_excess"] == row["i_zt"] - row["i_zt_chance"]
     np.fill_diagonal(weights, 0)
     drawn = weights / weights.sum(1, keepdims=True)
     equal = (drawn * (labels[:, None] == labels)).sum() / len(rows)

@@ -41,6 +41,7 @@ DEFAULT_POINTS = Path(__file__).with_name("gain.csv")
 # Trials that agree in these have accuracies that compare.
 _SETTING = ("data", "regime", "encoder", "epochs", "batch_size")
 REGIMES = ("adapter", "scratch", "fine-tuning")
+LEAST_ROOM = 0.05  # bits that chance must leave open, below which a share of them is noise
 _FEWEST = 6  # points for a fit of four coefficients
 _RESAMPLES = 200
 _RIDGE = 1e-4  # keeps a fit defined where all points lie on a line
@@ -113,10 +114,10 @@ class GainFit:
 
 
 def useful_bits(h_z: float, h_t: float, i_zt: float, i_zt_chance: float) -> float:
-    """I(Z;T) in bits, corrected for chance; 0 where chance leaves nothing to say."""
+    """I(Z;T) in bits, corrected for chance; 0 where chance leaves hardly anything to say."""
     most = min(h_z, h_t)
     room = most - i_zt_chance
-    if room < 1e-9:
+    if room <= LEAST_ROOM:
         return 0.0
     return most * min(max((i_zt - i_zt_chance) / room, 0.0), 1.0)
 
@@ -215,7 +216,8 @@ def _rows(results: Results, metric: str, sweep: str | None = None) -> list[dict[
         "avg(h_z) as h_z, avg(h_t) as h_t, avg(i_zt) as i_zt, avg(i_zt_chance) as i_zt_chance "
         "from t join clusterings c using (clustering_id) "
         "where status = 'complete' and is_replicate and objective = 'cl_infonce' "
-        f"and isfinite(chosen) and i_zt is not null and h_t > 0 and {of_sweep(sweep)} "
+        "and isfinite(chosen) and i_zt is not null and h_t > 0 and c.n_clusters is not null "
+        f"and {of_sweep(sweep)} "
         "group by all order by all"
     ).to_pylist()
     return rows

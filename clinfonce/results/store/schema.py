@@ -286,12 +286,17 @@ _CLUSTERINGS = (
     Column(
         "h_z",
         pa.float64(),
-        "H(Z), entropy of the clustering, among the images with a label",
+        "H(Z), entropy of the clustering, among the images with a label; of weights "
+        "−mean log2 of the mean weight, which of clusters is the same",
         "bits",
         _INFORMATION,
     ),
     _bits("h_t", "H(T), entropy of the labels"),
-    _bits("i_zt", "I(Z;T), mutual information of clustering and labels, plug-in estimate"),
+    _bits(
+        "i_zt",
+        "I(Z;T), mutual information of clustering and labels, plug-in estimate; of weights the "
+        "divergence of the labels that an image is like from all, which of clusters is the same",
+    ),
     _bits("h_z_given_t", "H(Z|T), what the clustering says beside the label: nuisance"),
     _bits("h_t_given_z", "H(T|Z), what the clustering leaves open about the label"),
     _bits("i_zt_chance", "Expected I(Z;T) when the labels are shuffled"),
