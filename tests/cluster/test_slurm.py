@@ -103,7 +103,6 @@ def test_a_machine_that_dies_costs_no_row(slurm, undisturbed):
     job = submit(daemons, folder)
     wait_for(folder, job, "[1/4]")
     lab.stop("h1")
-    assert "[3/4]" not in log(folder, job)  # it had a trial
     daemons.wait(job, "COMPLETED", 300)
     assert log(folder, job).count("machines have joined") == 1
     assert reproducible(folder / "results") == reproducible(undisturbed[0] / "results")
