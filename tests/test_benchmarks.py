@@ -1,5 +1,6 @@
 """The benchmarks that can run small, run; and the GPU's needs neither Ray nor pydantic."""
 
+import argparse
 import csv
 import importlib.util
 import runpy
@@ -11,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from clinfonce.cli import main
+from clinfonce.data import load
 
 
 def run(*command):
@@ -115,6 +119,24 @@ def test_a_benchmark_beside_other_packages_runs_small(tmp_path, script, needs, a
     assert len(rows_of(out)) == rows
 
 
+def test_the_walk_s_photographs_and_table_are_taken_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend("benchmarks")
+    walk = runpy.run_path("benchmarks/walk.py")
+    install, *commands = walk["commands"](walk["PAGE"].read_text(encoding="utf-8"))
+    assert "pip install" in install
+    words = [command.removeprefix(".venv/bin/clinfonce ").split() for command in commands]
+    assert [word[0] for word in words] == ["init", "sweep", "report"]
+    small = {"photos": 80, "pixels": "160x120", "archive": None}
+    assert walk["make_photos"](tmp_path, argparse.Namespace(**small)) > 0.1
+    monkeypatch.chdir(tmp_path)
+    assert main(words[0]) == 0
+    table = load("prepared/photos")
+    kinds = {name: column.kind for name, column in table.columns.items()}
+    assert len(table) == 80
+    assert kinds["Weight"] == "numeric"
+    assert (kinds["Place"], kinds["Wide"]) == ("categorical", "boolean")
+
+
 def test_the_table_of_the_documentation_is_that_of_the_results():
     table = runpy.run_path("benchmarks/table.py")
     page = Path("docs/benchmarks.md").read_text(encoding="utf-8")
@@ -124,7 +146,7 @@ def test_the_table_of_the_documentation_is_that_of_the_results():
 
 def test_advice_is_measured_on_a_table_of_accuracies(monkeypatch):
     monkeypatch.syspath_prepend("benchmarks")
-    from clinfonce.data import TRAIN, attributes, load
+    from clinfonce.data import TRAIN, attributes
     from clinfonce.results.analysis.gain import fit_gain, read_points
 
     table = load("digits")

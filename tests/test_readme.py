@@ -25,7 +25,8 @@ def test_the_code_runs(capsys):
 
 
 def commands(text, name):
-    lines = [line.split("#")[0] for block in blocks(text) for line in block.splitlines()]
+    shown = [line for block in blocks(text) for line in block.splitlines()]
+    lines = [line.removeprefix(".venv/bin/").split("#")[0] for line in shown]
     found = [line.split(" > ")[0] for line in lines if line.startswith(f"{name} ")]
     return [shlex.split(line)[1:] for line in found]
 

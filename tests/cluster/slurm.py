@@ -46,6 +46,9 @@ MessageTimeout=30
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
+# Ray gives a machine up after 20 seconds: busy ones answer late, and a test is to end.
+_PATIENCE = "RAY_health_check_timeout_ms=10000 RAY_health_check_failure_threshold=2"
+
 
 def missing() -> list[str]:
     """What has to be installed first."""
@@ -87,7 +90,7 @@ class Slurm:
         """Run a command on a host; its output."""
         path = f"{sys.prefix}/bin:{os.environ['PATH']}"
         settings = f"export SLURM_CONF={self.folder}/slurm.conf PATH={path} PYTHONPATH={Path.cwd()}"
-        ssh = [*self._lab.ssh(host), f"{settings} RAY_health_check_timeout_ms=60000; {command}"]
+        ssh = [*self._lab.ssh(host), f"{settings} {_PATIENCE}; {command}"]
         done = self._lab.laptop(*ssh)
         output, _ = done.communicate(timeout=timeout)
         if done.returncode != 0:

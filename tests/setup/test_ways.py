@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import yaml
 from PIL import Image
 
 from clinfonce.cli import main
@@ -18,6 +19,11 @@ from clinfonce.config import read_sweep
 
 N = 160
 README = Path("README.md").absolute()
+SMALL = [
+    word
+    for field in ("trial.epochs=4", "search.trials=3", "scheduler.grace_epochs=2", "seeds=[1]")
+    for word in ("--set", field)
+]
 LABELS = ("round", "square", "tall", "wide")
 
 
@@ -123,6 +129,23 @@ def test_a_sweep_is_made_of_what_other_tools_write(here, write, capsys):
     assert "InfoNCE" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("write", [spreadsheet, image_folder, hugging_face, webdataset])
+def test_four_commands_lead_from_what_other_tools_write_to_an_answer(here, write, capsys):
+    assert main(["init", *write(here), "--minutes", "1"]) == 0
+    assert main(["sweep", "photos.yaml", *SMALL]) == 0
+    assert main(["report"]) == 0
+    assert main(["best"]) == 0
+    best = yaml.safe_load(capsys.readouterr().out.partition("name: photos-best")[2])
+    assert best["data"]["name"] == "prepared/photos"
+    rows = pa.parquet.read_table("results/trials").to_pylist()
+    assert {row["status"] for row in rows} <= {"complete", "stopped"}
+    assert {"instances", "labels"} < {row["clustering"] for row in rows}
+    page = Path("results/report.html").read_text(encoding="utf-8")
+    assert all(row["clustering"] in page for row in rows)
+
+
 def shown(text):
     """The commands of a page, `make sweep` as `clinfonce sweep`; not those for a Ray cluster."""
     fenced = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
@@ -143,10 +166,8 @@ def test_the_commands_of_the_readme_lead_from_a_spreadsheet_to_an_answer(here, c
     assert names[:4] == ["init", "sweep", "report", "best"]
     assert {"relate", "query", "report"} <= set(names[4:])
     spreadsheet(here)
-    small = ["trial.epochs=4", "search.trials=3", "scheduler.grace_epochs=2", "seeds=[1]"]
-    settings = [word for field in small for word in ("--set", field)]
     for words in commands:
-        assert main([*words, *(settings if words[0] == "sweep" else [])]) == 0
+        assert main([*words, *(SMALL if words[0] == "sweep" else [])]) == 0
     said = capsys.readouterr().out
     assert "name: photos-best" in said
     assert main(["report", "--images"]) == 0
