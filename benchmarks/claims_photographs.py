@@ -77,5 +77,6 @@ def figure(all_methods: dict[str, Methods]) -> Any:
         ax.grid(visible=False, axis="y")
         ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
         ax.set_xlabel("test accuracy in %, linear probe with 5 labels a class")
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(_MARKS))
+        ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=len(_MARKS), fontsize=10,
+                  handletextpad=0.1, columnspacing=1.2)  # fmt: skip
     return ax

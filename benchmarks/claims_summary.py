@@ -86,8 +86,11 @@ def summary(all_methods: dict[str, Methods]) -> Iterator[str]:
 
 
 def forest(all_methods: dict[str, Methods]) -> list[tuple[str, Interval]]:
-    """Names and intervals of all comparisons, for a plot."""
+    """Names and intervals of all comparisons, for a plot; * are of pretrained features."""
     return [
-        (f"{each.question}: {DATA[each.data]}", t_interval(each.apart))
+        (
+            f"{each.question}: {DATA[each.data].replace(', pretrained', ' *')}",
+            t_interval(each.apart),
+        )
         for each in comparisons(all_methods)
     ]

@@ -27,6 +27,7 @@ def test_same_partition_same_id_whatever_made_it():
     assert len(by_label.clustering_id) == 12
     assert from_labels([0, 1, 1, 2]).clustering_id != by_label.clustering_id
     assert from_instances(4).clustering_id == from_labels([9, 3, 8, 0]).clustering_id
+    assert from_instances(4).name == "instances"
 
 
 def test_ids_are_out_of_reach():

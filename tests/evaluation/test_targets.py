@@ -181,6 +181,7 @@ def test_several_labels_are_each_against_the_rest():
     found = named(multilabel_scores(space, y, names, "tags", {}))
     best = multilabel_probe(space, y)["test"]
     whole = ("test", "linear", "all")
+    assert found[*whole, "map", None, None].images == len(y["test"])
     expected = metrics.average_precision_score(y["test"], best, average="macro")
     assert found[*whole, "map", None, None].value == pytest.approx(expected, abs=1e-6)
     expected = metrics.f1_score(y["test"], best > 0, average="macro")

@@ -95,6 +95,9 @@ def test_the_chance_level_is_that_of_shuffled_labels():
     one, other = (pair_information(clusters, LABELS, seed=s).i_pairs_chance for s in (0, 1))
     assert one != other
     assert pair_information(clusters, LABELS, seed=1).i_pairs_chance == other
+    draw = pair_information(clusters, np.random.default_rng(1).permutation(LABELS), n_draws=0)
+    first = pair_information(clusters, LABELS, n_draws=1, seed=1)
+    assert first.i_pairs_chance == pytest.approx(draw.i_pairs), "the one draw counts"
 
 
 def test_only_known_labels_count():

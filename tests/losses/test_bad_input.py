@@ -92,3 +92,4 @@ def test_bad_clusters_of_the_classifier():
         objective(Z, PAIRS[:3])
     with pytest.raises(InputError, match="feature_dim is 3 and n_clusters 1"):
         ClusterCrossEntropy(3, 1)
+    assert ClusterCrossEntropy(1, 2)(Z[:, :1], PAIRS.clamp(max=1)).isfinite()
