@@ -30,7 +30,8 @@ def closed(methods: Methods, name: str, metric: str) -> Interval | None:
     if (t_interval(high - low).low or 0) <= 0:
         return None
     picks = resamples(len(low))
-    resampled = (own - low)[picks].mean(1) / (high - low)[picks].mean(1)
+    with np.errstate(divide="ignore"):  # a resample without a gap
+        resampled = (own - low)[picks].mean(1) / (high - low)[picks].mean(1)
     edges = np.percentile(resampled, (2.5, 97.5))
     share = float((own - low).mean() / (high - low).mean())
     return Interval(share, float(edges[0]), float(edges[1]))

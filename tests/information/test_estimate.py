@@ -75,6 +75,7 @@ def test_accepts_tensors():
 def test_refusals(labels, options, message):
     with pytest.raises(InputError, match=message):
         estimate([0, 1, 2, 0, 1, 2], labels, **options)
+    assert estimate([0, 1, 2, 0, 1, 2], [0, 1, 0, 1, 0, 1], n_draws=2).i_zt_error >= 0
 
 
 def test_the_interval_of_a_skewed_measure_leans_the_other_way():

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinfonce.errors import InputError
+from clinfonce.similarity import batches_within
 from clinfonce.training.distributed import shard
-from clinfonce.training.sampler import BatchSampler
+from clinfonce.training.sampler import BatchSampler, WithinSampler
 
 CLUSTERS = np.repeat(np.arange(30), np.arange(1, 31))  # 465 images, clusters of 1 to 30
 
@@ -82,3 +83,15 @@ def test_an_image_meets_all_others_of_its_cluster_in_time():
             assert len(set(clusters[batch])) == 1
             met[np.ix_(batch, batch)] = True
     assert (met == (clusters[:, None] == clusters)).all()
+
+
+def test_batches_within_groups_are_of_these_groups_and_of_the_epoch():
+    groups = np.arange(len(CLUSTERS)) % 5
+    sampler = WithinSampler(CLUSTERS, 60, 3, 7, groups=groups, images_per_group=12)
+    expected = batches_within(
+        groups, CLUSTERS, batch_size=60, images_per_condition=12, images_per_cluster=3, seed=7,
+        epoch=2,
+    )  # fmt: skip
+    for batch, other in zip(sampler.batches(2), expected, strict=True):
+        assert batch.tolist() == other.tolist()
+    assert [b.tolist() for b in sampler.batches(3)] != [b.tolist() for b in expected]
