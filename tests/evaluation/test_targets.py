@@ -188,6 +188,9 @@ def test_several_labels_are_each_against_the_rest():
     assert found[*whole, "macro_f1", None, None].value == pytest.approx(expected, abs=1e-6)
     expected = 1 - metrics.hamming_loss(y["test"], best > 0)
     assert found[*whole, "label_accuracy", None, None].value == pytest.approx(expected, abs=1e-6)
+    assert found[*whole, "label_accuracy", None, None].images == len(y["test"])
+    f1 = found[*whole, "macro_f1", None, None]
+    assert f1.low < f1.value < f1.high
     expected = metrics.average_precision_score(y["test"][:, 2], best[:, 2])
     assert found[*whole, "map", "tags", "c"].value == pytest.approx(expected, abs=1e-6)
     assert found[*whole, "map", "tags", "c"].images == int(y["test"][:, 2].sum())

@@ -55,3 +55,21 @@ def test_blocks_change_nothing(monkeypatch):
     whole = Visibility(x).bits(clusters)
     monkeypatch.setattr("clinfonce.evaluation.usable._CHUNK_VALUES", 100)
     assert Visibility(x).bits(clusters) == pytest.approx(whole, abs=1e-9)
+
+
+def test_clusters_of_different_size_are_told_by_how_much_likelier_they_are():
+    """As a plain loop over images, classes and powers has it."""
+    x = features(300, 6)
+    clusters = (x[:, 0] > 1.2).long() + (x[:, 1] > 0.3).long()
+    found = Visibility(x)
+    scores = found.left_out(torch.nn.functional.one_hot(clusters).double())
+    prior = torch.bincount(clusters) / 300
+    losses = []
+    for floor in (0.02, 0.2):
+        for power in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0):
+            weights = prior * (scores / prior).clamp(min=floor) ** power
+            told = weights[torch.arange(300), clusters] / weights.sum(1)
+            losses.append(-float(told.log2().mean()))
+    entropy = -float((prior * prior.log2()).sum())
+    assert found.bits(clusters) == pytest.approx(entropy - min(losses), abs=1e-6)
+    assert found.bits(clusters) > 0.3

@@ -233,3 +233,15 @@ def test_command_reproduces_the_published_bits(table, capsys):
         for ours, theirs in (("h_z", "H(Y)"), ("i_zt", "I(Y;T)"), ("h_z_given_t", "H(Y|T)"),
                              ("h_t_given_z", "H(T|Y)")):  # fmt: skip
             assert rows[name][ours] == pytest.approx(float(row[theirs]), abs=1e-6), name
+
+
+def test_a_part_of_the_labels_is_the_same_for_the_same_seed(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = {name: [str(v) for v in rng.integers(0, 4, 200)] for name in ("a", "kind")}
+    file = write(tmp_path / "t.csv", columns)
+
+    def found(seed):
+        return measure_columns(file, ["a"], "kind", fractions=(0.3,), seed=seed)[0].estimate
+
+    assert found(1) == found(1)
+    assert found(1) != found(2)

@@ -5,10 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinfonce.config import TrialSpec
+from clinfonce.data import load
 from clinfonce.errors import InputError
 from clinfonce.similarity import batches_within
 from clinfonce.training.distributed import shard
-from clinfonce.training.sampler import BatchSampler, WithinSampler
+from clinfonce.training.sampler import AlikeSampler, BatchSampler, WithinSampler, build_sampler
+from clinfonce.trial.attraction import build_attraction
 
 CLUSTERS = np.repeat(np.arange(30), np.arange(1, 31))  # 465 images, clusters of 1 to 30
 
@@ -95,3 +98,17 @@ def test_batches_within_groups_are_of_these_groups_and_of_the_epoch():
     for batch, other in zip(sampler.batches(2), expected, strict=True):
         assert batch.tolist() == other.tolist()
     assert [b.tolist() for b in sampler.batches(3)] != [b.tolist() for b in expected]
+
+
+def test_what_attracts_first_decides_how_batches_are_drawn():
+    similarity = {
+        "columns": {"ink": {}, "loop": {"role": "suppress"}},
+        "suppress": {"images_per_condition": 16},
+    }
+    sampler = {"batch_size": 64, "images_per_cluster": 4}
+    kinds = []
+    for fields in ({"similarity": similarity}, {"similarity": {"columns": {"ink": {}}}}, {}):
+        spec = TrialSpec.model_validate({"sampler": sampler, **fields})
+        found = build_attraction(spec, load("digits"))
+        kinds.append(type(build_sampler(spec, found.clustering.ids, found.sources)))
+    assert kinds == [WithinSampler, AlikeSampler, BatchSampler]

@@ -262,6 +262,7 @@ def test_further_seeds_run_once_the_first_is_complete_and_their_mean_counts():
     finished(plan, first, 0.9)
     further = [plan.next(), plan.next()]
     assert [p.spec.seed for p in (first, *further)] == [0, 1000, 2000]
+    assert {p.role for p in (first, *further)} == {"search"}
     assert [p.number for p in (first, *further, second)] == [0, 1, 2, 3]
     assert {p.spec.objective for p in further} == {first.spec.objective}
     assert not plan.should_stop(further[0].identity, 1, 0.0)
