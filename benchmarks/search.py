@@ -1,210 +1,279 @@
-"""How many trials until a search has found one of the best clusterings? A replay: none is trained.
+"""How many trials until a search has found one of the best? A replay: none is trained.
 
-    python benchmarks/advice_trials.py --data digits --data FOLDER … --pairs --results DIR
-    python benchmarks/search.py --data digits --data FOLDER … --results DIR
+    python benchmarks/search.py --processes 2
 
-The table holds every single part and every pair of parts of each data set (adapters on features),
-a random column among them; what is no information is left out, as a search does. A search proposes
-clusterings of at most two parts and is told their validation accuracy. "random" takes them in
-random order; "tpe" is Optuna's TPE alone; "additive" is what `clustering: {choices: all}` does, the
-parts in random order; "advice" the same with advice's clusterings first, from a tenth of the labels
-and a relation of the other data sets. Reports, over seeds, after how many trials one within a point
-of the best of the whole table was seen, and how far below that best (on the test split) the one
-chosen by validation is after 10, 20 and 40 trials.
+Tables that hold a finished trial of every point of a search space are replayed: of "pairs" (every
+single part and pair of parts, a random column among them, four data sets), of "subsets" (all 1,023
+of ten attributes, two data sets) and of "roles" (all 81 ways to give four columns a role, four data
+sets). They are part of the repository; benchmarks/search_export.py and subsets.py made them.
+
+A search proposes a point and is told its validation accuracy (5 labels a class). "random" takes
+them in random order; "tpe" and "gp" are Optuna's alone (the product has no "gp" over pairs);
+"tpe, advice" begins with what advice expects most of; "additive" is what the product does by
+default, its parts in random order; "advice" the same with `seed_with: advice`. Each proposal sees
+all results before it (window 1) unless another window is named. With "asha" and "hyperband" trials
+are stopped by their kNN accuracy at epochs 2 and 4 of 8 ("asha 4" at 4 alone), as the product's
+scheduler does; a stopped trial reached nothing, and what is counted are epochs, in trials of 8.
+
+Over repeats (orders of the parts, seeds of the samplers): after how many trials one within a point
+of the best of the whole table was seen (one more than there were, where none was), how far below
+the best on validation ("regret") and on test the one chosen by validation is, and how often the
+best of all that were proposed had been stopped. `search-curves.csv` has the regret by trials. Rows
+of tables and searches that are not replayed stay in the files.
 """
 
 import argparse
-import json
+import itertools
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from advice_trials import problem, singles_and_pairs
 from common import write_rows
+from search_tables import EPOCHS, RESULTS, Draft, Table, Trained, read_tables, rows_of
 
-from clinfonce import data
-from clinfonce.advice.bits import Labelled
-from clinfonce.advice.search import Scorer
-from clinfonce.config import ClusteringSpec, SweepSpec
-from clinfonce.data import TRAIN
-from clinfonce.results import Results, Store
-from clinfonce.results.analysis.gain import fit_gain, read_points
-from clinfonce.scaling.search.searcher import OptunaSearcher
-from clinfonce.trial.clusterings import build_clustering, labelled_part
-from clinfonce.trial.parts import clustering_of, parts_in, parts_of
+from clinfonce.config import SchedulerSpec
+from clinfonce.scaling.search.halving import Halving
 
 NEAR = 0.01  # a point of accuracy
-AFTER = (10, 20, 40)
+AFTER = (5, 10, 20, 40)
 TRIALS = 60
-COLUMNS = "val_linear_top1_5 as val, test_linear_top1_5 as test"
+REPEATS = 30
+TABLES = ("pairs", "subsets", "roles")
+MOST = 4  # proposals of a search that stops trials, in multiples of its trials
 
 
-def key(parts):
-    return frozenset(part.name for part in parts)
+Key = tuple[str, str, str]  # table, data set, search
 
 
-def accuracies(results, table, parts):
-    """Validation and test accuracy by the set of parts, of the whole table."""
-    rows = results.sql(
-        f"select spec, source, {COLUMNS} from trials where data = '{table.name}' "
-        "and sweep = 'advice-m4' and seed = 0 and status = 'complete' and epochs > 0"
-    ).to_pylist()
-    by_spec = {canonical(json.loads(row["spec"])["clustering"]): row for row in rows}
-    found = {}
-    for spec in singles_and_pairs(table).values():
-        row, of_parts = by_spec.get(canonical(spec)), parts_in(spec, parts)
-        if of_parts is not None and row is not None:  # what no clustering can be made of has none
-            found[key(of_parts)] = row["val"], row["test"]
-    return found
+@dataclass(frozen=True)
+class Search:
+    """A way to search: where points come from, what they may look at, and what is stopped."""
+
+    name: str
+    sampler: str = "tpe"
+    additive: bool = False
+    advised: bool = False
+    window: int = 1
+    scheduler: Mapping[str, Any] | None = None
 
 
-def canonical(spec):
-    values = {k: v for k, v in spec.items() if v is not None}
-    parsed = ClusteringSpec.model_validate(values)
-    names = sorted(parsed.attributes or ())
-    return parsed.model_dump_json(exclude={"attributes"}), tuple(names)
+ASHA = {"name": "asha", "grace_epochs": 2}
+SEARCHES = (
+    Search("random", "random"),
+    Search("tpe"),
+    Search("gp", "gp"),
+    Search("tpe, advice", advised=True),
+    Search("additive", additive=True),
+    Search("additive, window 4", additive=True, window=4),
+    Search("additive, window 16", additive=True, window=16),
+    Search("advice", additive=True, advised=True),
+    Search("advice, window 4", additive=True, advised=True, window=4),
+    Search("tpe, asha 2", scheduler=ASHA),
+    Search("tpe, asha 4", scheduler=ASHA | {"grace_epochs": 4}),
+    Search("additive, asha 2", additive=True, scheduler=ASHA),
+    Search("additive, asha 4", additive=True, scheduler=ASHA | {"grace_epochs": 4}),
+    Search("additive, hyperband", additive=True, scheduler=ASHA | {"name": "hyperband"}),
+)
 
 
-def searcher(kind, parts, trials, seed, first):
-    sweep = SweepSpec.model_validate({
-        "name": "replay", "data": {"name": "replay"}, "metric": "val_linear_top1_5",
-        "trial": {"encoder": {"name": "embeddings"}}, "seeds": [1_000_000],
-        "search": {
-            "trials": trials, "seed": seed, "window": 1,
-            "space": {"clustering": {"choices": "all", "largest": 2}},
-        },
-    })  # fmt: skip
-    found = OptunaSearcher(sweep, (), None, first if kind == "advice" else (), parts)
-    if kind == "tpe":
-        found._proposer = None
-    return found
+@dataclass(frozen=True)
+class Tried:
+    """A proposal: its trial, None where none can be made, and the epochs that it ran."""
+
+    trial: Trained | None
+    epochs: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has an accuracy."""
+        return self.trial is not None and self.epochs == EPOCHS
 
 
-def replay(kind, table, parts, seed, trials, first):
-    """Drafts that a search tries, in order, with repetitions where it proposes one again."""
-    names, rng = sorted(table, key=sorted), np.random.default_rng(seed)
-    if kind == "random":
-        return [names[i] for i in rng.permutation(len(names))[:trials]]
-    shuffled = [parts[i] for i in rng.permutation(len(parts))]
-    search, tried = searcher(kind, shuffled, trials, seed, first), []
-    for number in range(trials):
-        draft = key(parts_in(search.ask(number)["clustering"], parts))
-        if draft in table:
-            tried.append(draft)
-            search.tell(number, [table[draft][0]], {})
-        else:
-            search.fail(number)  # all images alone
-            tried.append(None)
-    return tried
+class Ordered:
+    """A search as the product runs it: each proposal sees those a window before it."""
+
+    def __init__(self, table: Table, search: Search, seed: int, trials: int) -> None:
+        order = np.random.default_rng(seed).permutation(len(table.names)).tolist()
+        self._table, self._search = table, search
+        self._given = list(table.advised) if search.advised else []
+        most = trials * (MOST if search.scheduler else 1)
+        self._searcher = table.searcher(
+            order, given=self._given if search.additive else (), sampler=search.sampler,
+            trials=most, seed=seed, window=search.window,
+        )  # fmt: skip
+        if not search.additive:
+            self._searcher._proposer = None
+        told = {"reduction_factor": 2.0, **(search.scheduler or {"name": "none"})}
+        self._halving = Halving(SchedulerSpec.model_validate(told), most)
+        self._told = 0
+        self.tried: list[Tried] = []
+
+    def step(self) -> None:
+        """Propose a point and run its trial."""
+        number = len(self.tried)
+        visible = max(0, number - self._search.window + 1)
+        while self._told < visible:
+            self._tell(self._told)
+            self._told += 1
+        trial = self._table.trained.get(self._propose(number))
+        epochs = EPOCHS if trial is None else self._run(number, trial, visible)
+        self.tried.append(Tried(trial, epochs))
+
+    def _propose(self, number: int) -> Draft:
+        if not self._search.additive and number < len(self._given):
+            self._searcher.follow(number, self._table.point(self._given[number]))
+            return self._given[number]
+        return self._table.draft(self._searcher.ask(number))
+
+    def _run(self, number: int, trial: Trained, visible: int) -> int:
+        """The epochs that a trial runs."""
+        seen: dict[int, float] = {}
+        for epoch, accuracy in trial.curve.items():
+            seen[epoch] = accuracy
+            if self._halving.should_stop(number, EPOCHS, seen, epoch, visible=visible):
+                break
+        self._halving.settle(number, EPOCHS, seen)
+        return max(seen)
+
+    def _tell(self, number: int) -> None:
+        tried = self.tried[number]
+        if tried.trial is None:
+            self._searcher.fail(number)
+            return
+        curve = {e: value for e, value in tried.trial.curve.items() if e <= tried.epochs}
+        self._searcher.tell(number, [tried.trial.val] if tried.ended else None, curve)
 
 
-def measure(table, tried, stops=AFTER):
-    """Trials until one is near the best on validation; test regret of the chosen one by trials."""
-    best_val, best_test = (max(row[i] for row in table.values()) for i in (0, 1))
-    reached, chosen, until, regret = -1.0, None, len(tried) + 1, {}
-    for number, draft in enumerate(tried, 1):
-        if draft is not None and table[draft][0] > reached:
-            reached, chosen = table[draft][0], draft
-        if reached >= best_val - NEAR:
-            until = min(until, number)
-        for after in stops:
-            if number <= after:  # the last one stands where the table has no more
-                regret[after] = best_test - table[chosen][1] if chosen is not None else best_test
-    return until, regret
+def replay(table: Table, search: Search, seed: int, trials: int) -> list[Tried]:
+    """What a search tries, in order, until it has run the epochs of so many trials."""
+    if search.sampler == "random":
+        drafts = sorted(table.trained, key=sorted)
+        order = np.random.default_rng(seed).permutation(len(drafts))[:trials]
+        return [Tried(table.trained[drafts[i]], EPOCHS) for i in order]
+    ordered = Ordered(table, search, seed, trials)
+    epochs = 0
+    while epochs < trials * EPOCHS and len(ordered.tried) < trials * MOST:
+        ordered.step()
+        epochs += ordered.tried[-1].epochs
+    return ordered.tried
 
 
-def advised(table, parts, there):
-    """The clusterings of the table that advice expects most of, from a tenth of the labels."""
-    fit = fit_gain([p for p in read_points() if p.data.partition("/")[0] != table.name])
-    rows = table.rows(TRAIN)
-    known = np.flatnonzero(labelled_part(len(rows), 0.1, 0))
-    scorer = Scorer(Labelled(known, table.labels[rows][known]), fit, "adapter", len(rows))
-    by_name = {part.name: part for part in parts}
-    gains = {}
-    for draft in there:
-        spec = clustering_of([by_name[name] for name in sorted(draft)])
-        parsed = ClusteringSpec.model_validate(spec)
-        built = build_clustering(parsed, table, lambda: (table.images, None))
-        gains[draft] = scorer.gain(scorer.labelled.bits(built.ids)), spec
-    ranked = sorted(gains, key=lambda draft: -gains[draft][0])
-    return [{"clustering": gains[draft][1]} for draft in ranked if draft][: TRIALS // 4]
+@dataclass(frozen=True)
+class Found:
+    """What a replay found: by trials (trials,), the regret on validation and on test."""
+
+    until: float
+    regret: Sequence[float]
+    test_regret: Sequence[float]
+    stopped_best: bool
 
 
-def main():
+def measure(table: Table, tried: Sequence[Tried], trials: int) -> Found:
+    """Judge a replay against the best of the whole table."""
+    every = table.trained.values()
+    best, best_test = max(each.val for each in every), max(each.test for each in every)
+    spent = np.cumsum([each.epochs for each in tried]) / EPOCHS
+    until, chosen, place = float(trials + 1), None, 0
+    regret, test_regret = [], []
+    for after in range(1, trials + 1):
+        while place < len(tried) and spent[place] <= after:
+            each = tried[place]
+            if each.ended and (chosen is None or each.trial.val > chosen.val):
+                chosen = each.trial
+                if chosen.val >= best - NEAR:
+                    until = min(until, float(spent[place]))
+            place += 1
+        regret.append(best if chosen is None else best - chosen.val)
+        test_regret.append(best_test if chosen is None else best_test - chosen.test)
+    known = [each for each in tried[:place] if each.trial is not None]
+    top = max((each.trial.val for each in known), default=0.0)
+    ended = max((each.trial.val for each in known if each.ended), default=0.0)
+    return Found(until, regret, test_regret, ended < top)
+
+
+def replayed(table: Table, search: Search, repeats: int, trials: int) -> list[Found]:
+    """A replay for each seed."""
+    return [measure(table, replay(table, search, seed, trials), trials) for seed in range(repeats)]
+
+
+def summary(table: Table, search: Search, runs: Sequence[Found], trials: int) -> dict[str, Any]:
+    """A row."""
+    until = [run.until for run in runs]
+    best = max(each.val for each in table.trained.values())
+    row = {
+        "table": table.kind, "data": table.data, "search": search.name,
+        "points": len(table.trained),
+        "near_best": sum(each.val >= best - NEAR for each in table.trained.values()),
+        "repeats": len(runs), "trials": trials,
+        "trials_until_near": round(statistics.fmean(until), 1),
+        "standard_error": round(statistics.stdev(until) / len(until) ** 0.5, 1),
+        "found": round(statistics.fmean(each <= trials for each in until), 2),
+    }  # fmt: skip
+    for name in ("regret", "test_regret"):
+        for after in AFTER:
+            points = [100 * getattr(run, name)[min(after, trials) - 1] for run in runs]
+            row[f"{name}_{after}"] = round(statistics.fmean(points), 2)
+    row["stopped_best"] = round(statistics.fmean(run.stopped_best for run in runs), 2)
+    return row
+
+
+def curve(table: Table, search: Search, runs: Sequence[Found]) -> dict[str, Any]:
+    """The mean regret on validation after 1, 2, … trials, in points."""
+    means = 100 * np.mean([run.regret for run in runs], axis=0)
+    by_trials = {str(n): round(float(mean), 2) for n, mean in enumerate(means, 1)}
+    return {"table": table.kind, "data": table.data, "search": search.name, **by_trials}
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--data", action="append", required=True)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the tables are")
+    parser.add_argument("--tables", nargs="+", default=TABLES)
+    parser.add_argument("--searches", nargs="+", default=[each.name for each in SEARCHES])
+    parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--trials", type=int, default=TRIALS)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/search.csv"))
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULTS / "search.csv")
     parser.add_argument("--figure", type=Path, help="an SVG file")
     options = parser.parse_args()
-    results, rows = Results(Store.open(options.results)), []
-    for place in options.data:
-        made = problem(data.load(place), "", options.results / "axes")
-        named = {n for s in singles_and_pairs(made).values() for n in names_in(s)}
-        parts = [p for p in parts_of(made, include=list(made.columns), features="pretrained")
-                 if p.name in named and p.name != "bursts"]  # fmt: skip
-        table = accuracies(results, made, parts)
-        first = advised(made, parts, table)
-        for kind in ("random", "tpe", "additive", "advice"):
-            runs = [
-                measure(table, replay(kind, table, parts, seed, options.trials, first))
-                for seed in range(options.seeds)
-            ]
-            row = {
-                "data": made.name, "search": kind, "clusterings": len(table),
-                "near_best": sum(v >= max(table.values())[0] - NEAR for v, _ in table.values()),
-                "seeds": options.seeds, "trials": options.trials,
-                "trials_until_near": round(statistics.fmean(until for until, _ in runs), 1),
-            }  # fmt: skip
-            for after in AFTER:
-                points = statistics.fmean(100 * regret[after] for _, regret in runs)
-                row[f"regret_points_{after}"] = round(points, 2)
-            rows.append(row)
-            print(row, flush=True)
-    write_rows(options.out, rows)
+    tables = [table for table in read_tables(options.results) if table.kind in options.tables]
+    searches = [each for each in SEARCHES if each.name in options.searches]
+    curves_out = options.out.with_name(f"{options.out.stem}-curves.csv")
+    rows, curves = kept(options.out), kept(curves_out)
+    with ProcessPoolExecutor(options.processes) as pool:
+        running = {
+            pool.submit(replayed, *job, options.repeats, options.trials): job
+            for job in itertools.product(tables, searches)
+            if job[0].kind != "pairs" or job[1].sampler != "gp"  # which the product refuses
+        }
+        for future in as_completed(running):
+            table, search = running[future]
+            key = table.kind, table.data, search.name
+            rows[key] = summary(table, search, future.result(), options.trials)
+            curves[key] = curve(table, search, future.result())
+            print(rows[key], flush=True)
+    write_rows(options.out, in_order(rows))
+    write_rows(curves_out, in_order(curves))
     if options.figure is not None:
-        draw(rows, options.figure)
+        from search_figure import draw
+
+        draw(in_order(curves), options.figure)
 
 
-def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Trials until one near the best was seen: a group of bars a data set, a bar a search."""
-    from matplotlib.figure import Figure
-
-    names, kinds = (list(dict.fromkeys(row[key] for row in rows)) for key in ("data", "search"))
-    until = {(row["data"], row["search"]): row["trials_until_near"] for row in rows}
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes, width = figure.subplots(), 0.8 / len(kinds)
-    for place, kind in enumerate(kinds):
-        at = np.arange(len(names)) + (place - (len(kinds) - 1) / 2) * width
-        bars = axes.bar(at, [until[name, kind] for name in names], width, label=kind)
-        axes.bar_label(bars, fmt="%.0f", padding=1, fontsize=8)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_ylabel("trials until near the best")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, ncols=len(kinds))
-    with mpl.rc_context({"svg.hashsalt": "search", "svg.fonttype": "none"}):
-        figure.savefig(path, metadata={"Date": None})
+def kept(path: Path) -> dict[Key, Mapping[str, Any]]:
+    """What was replayed before, by table and search."""
+    return {(row["table"], row["data"], row["search"]): row for row in rows_of(path)}
 
 
-def names_in(spec):
-    """Names of the parts of a clustering."""
-    from clinfonce.config.clustering import PartSpec
-
-    match spec["source"]:
-        case "attributes":
-            return spec["attributes"]
-        case "crossing":
-            return [PartSpec.model_validate(part).name for part in spec["parts"]]
-        case "instances" | "labels":
-            return []
-        case _:
-            values = {k: v for k, v in spec.items() if k != "source"}
-            return [PartSpec.model_validate(values).name]
+def in_order(rows: Mapping[Key, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """As tables and searches are listed."""
+    places = {each.name: place for place, each in enumerate(SEARCHES)}
+    return [
+        rows[key] for key in sorted(rows, key=lambda k: (TABLES.index(k[0]), k[1], places[k[2]]))
+    ]
 
 
 if __name__ == "__main__":
