@@ -11,6 +11,7 @@ BENCHMARKS := loss augment step probe information kmeans packing query trials gp
 bench-loss := --threads 1
 bench-information := --repetitions 3
 bench-trials := --recipe-trials 6
+bench-search := --figure docs/images/search-replay.svg
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -65,6 +65,7 @@ ASHA = {"name": "asha", "grace_epochs": 2}
 SEARCHES = (
     Search("random", "random"),
     Search("tpe"),
+    Search("tpe, window 4", window=4),
     Search("gp", "gp"),
     Search("tpe, advice", advised=True),
     Search("additive", additive=True),

@@ -108,3 +108,12 @@ def test_rows_of_other_searches_stay(search, tmp_path, monkeypatch):
     for row in curves:
         assert all(float(b) <= float(a) for a, b in pairwise(row[str(n)] for n in range(1, 5)))
     assert figure.read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_the_tables_of_the_documentation_are_those_of_the_results(monkeypatch):
+    monkeypatch.syspath_prepend("benchmarks")
+    page = runpy.run_path("benchmarks/search_page.py")
+    written = page["PAGE"].read_text(encoding="utf-8")
+    for name, lines in page["tables"]().items():
+        inside = written.split(page["BEGIN"].format(name))[1].split(page["END"].format(name))[0]
+        assert inside.strip().splitlines() == lines
