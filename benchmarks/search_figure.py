@@ -31,10 +31,12 @@ def draw(curves: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_axis_off()
     for axes in grid[::ACROSS]:
         axes.set_ylabel("points below the best", fontsize=8)
-    handles, names = grid[0].get_legend_handles_labels()
+    drawn = {line.get_label(): line for axes in grid for line in axes.get_lines()}
+    names = [name for name in LINES if name in drawn]  # not every panel has all
     figure.legend(
-        handles, names, loc="outside lower center", ncols=len(names), frameon=False, fontsize=8
-    )
+        [drawn[name] for name in names], names, loc="outside lower center", ncols=len(names),
+        frameon=False, fontsize=8,
+    )  # fmt: skip
     with mpl.rc_context({"svg.hashsalt": "search", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None})
 
