@@ -3,6 +3,7 @@
 import argparse
 import csv
 import importlib.util
+import os
 import runpy
 import subprocess
 import sys
@@ -17,9 +18,14 @@ from clinfonce.cli import main
 from clinfonce.data import load
 
 
-def run(*command):
+def run(*command, **environment):
     done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env=os.environ | environment,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -159,3 +165,25 @@ def test_advice_is_measured_on_a_table_of_accuracies(monkeypatch):
     assert row["sign_right"] > 0.7
     assert 0 <= row["brier"] < 0.3
     assert (row["labels"], row["clusterings"], row["differ"]) == (180, 5, 5)
+
+
+@pytest.mark.slow
+def test_all_subsets_are_trained_without_ray_and_go_on_where_they_stopped(tmp_path):
+    for package in ("ray", "duckdb", "optuna"):
+        (tmp_path / f"{package}.py").write_text("raise ImportError('not on this machine')")
+    blocked = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    out, tables = tmp_path / "subsets.csv", tmp_path / "tables"
+    made = ("--data", "digits", "--axes", str(tmp_path / "axes"), "--export", str(tables))
+    started = (str(tables), "--seconds", "0.5", "--out", str(out))
+    run("benchmarks/subsets.py", *made, *started, **blocked)
+    first = rows_of(out)
+    run("benchmarks/subsets.py", *started, **blocked)
+    rows = rows_of(out)
+    assert len(rows) > len(first) > 0
+    assert rows[: len(first)] == first
+    assert len({(row["data"], row["subset"]) for row in rows}) == len(rows)
+    assert all(0.5 < float(row["val"]) < 1 and float(row["knn_2"]) > 0.9 for row in rows)
+    named = rows_of(tmp_path / "subsets-attributes.csv")
+    entropies = [float(row["entropy"]) for row in named]
+    assert len(named) == 10
+    assert entropies == sorted(entropies, reverse=True)
