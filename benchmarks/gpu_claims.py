@@ -93,8 +93,9 @@ class Sweep:
         self.plan.finish(proposal.identity, row)
 
 
-def run(sweeps: list[Sweep], processes: int, deadline: float) -> bool:
-    """Run what is missing, grids and low seeds first; whether everything was done in time."""
+def run(sweeps: list[Sweep], processes: int, deadline: float) -> int:
+    """Run what is missing, grids and low seeds first; how many trials are still without a row."""
+    failed = 0
     waiting: list[tuple[Sweep, Proposal]] = []
     running: dict[Future[Row], tuple[Sweep, Proposal]] = {}
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
@@ -106,9 +107,13 @@ def run(sweeps: list[Sweep], processes: int, deadline: float) -> bool:
                 future = pool.submit(train, proposal.spec, *sweep.place, sweep.spec.name)
                 running[future] = sweep, proposal
             if not running:
-                return not waiting
+                return len(waiting) + failed
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 sweep, proposal = running.pop(future)
+                if (error := future.exception()) is not None:  # its grid waits for it
+                    print(f"{sweep.spec.name}: {proposal.name}: {error}", flush=True)
+                    failed += 1
+                    continue
                 row = future.result()
                 sweep.finish(proposal, row)
                 say(sweep, proposal, row)
@@ -128,8 +133,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=480, help="no trial begins after that")
     options = parser.parse_args()
     deadline = time.monotonic() + options.seconds
-    if not run([Sweep(path) for path in options.sweeps], options.processes, deadline):
-        print("not all was done in time: the same command goes on")
+    missing = run([Sweep(path) for path in options.sweeps], options.processes, deadline)
+    if missing:
+        raise SystemExit(f"{missing} or more trials are missing: the same command goes on")
 
 
 if __name__ == "__main__":
