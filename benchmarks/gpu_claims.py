@@ -20,10 +20,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import torch
 from claims_rows import ROWS, Row, kept, write_rows
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import without_duckdb  # noqa: F401
 
 from clinfonce import data
 from clinfonce.config import SweepSpec, TrialSpec, read_sweep
