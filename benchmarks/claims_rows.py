@@ -5,42 +5,57 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clinfonce.results import open as open_results
-
 ROWS = Path("benchmarks/results/claims")
 DATA = {
     "digits": "digits", "ucmerced": "UC Merced", "clothing": "clothing",
     "ucmerced-adapters": "UC Merced, pretrained", "clothing-adapters": "clothing, pretrained",
     "pomological-adapters": "watercolours, pretrained",
 }  # fmt: skip
+# Regimes of too few seeds so far to judge by.
+BEGUN = {
+    "ucmerced-finetuned": "UC Merced, last two blocks trained",
+    "clothing-finetuned": "clothing, last two blocks trained",
+    "ucmerced-64px": "UC Merced, 64 px from scratch, 2,000 steps",
+}  # fmt: skip
 FROZEN = "frozen"
 METRICS = {"linear_top1_5": "5 labels a class", "linear_top1_all": "all labels"}
 INFORMATION = ("n_clusters", "h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t")
-TEXTS = {"role", "name", "objective", "source", "clinfonce_version", "torch_version", "trial_id"}
+TEXTS = {"role", "name", "objective", "source", "clinfonce_version", "torch_version", "trial_id",
+         "device"}  # fmt: skip
 
 Row = dict[str, Any]
 Trials = list[Row]
 Methods = dict[str, Trials]  # name → its trials, one a seed, in the order of the seeds
 
 
+# Of a trial, and of the sweep that it is in.
+KEPT = ("number", "role", "name", "objective", "seed", "temperature", "images_per_cluster",
+        "epochs", "source", "spec", *INFORMATION,
+        *(f"{split}_{metric}" for metric in METRICS for split in ("val", "test")), "seconds",
+        "clinfonce_version", "torch_version", "trial_id")  # fmt: skip
+
+
 def take_rows(store: Path) -> None:
     """Keep of each sweep what the tables need, one line a trial, grids included."""
+    from clinfonce.results import open as open_results  # DuckDB
+
     results = open_results(store)
-    accuracies = [f"{split}_{metric}" for metric in METRICS for split in ("val", "test")]
-    for data in DATA:
+    columns = ", ".join(
+        f"{'c' if name in INFORMATION else 't'}.{name}" for name in KEPT if name != "number"
+    )
+    for data in (*DATA, *BEGUN):
         found = results.sql(
-            "select number, role, t.name, objective, seed, temperature, images_per_cluster, "
-            f"epochs, t.source, spec, {', '.join(f'c.{name}' for name in INFORMATION)}, "
-            f"{', '.join(accuracies)}, seconds, clinfonce_version, torch_version, trial_id "
+            f"select t.number, {columns} "
             "from trials t left join clusterings c using (clustering_id) "
             f"where sweep = 'claims-{data}' and status = 'complete' order by number"
         ).to_pylist()
         if found:
-            write_rows(ROWS / f"{data}.csv", [with_settings(row) for row in found])
+            write_rows(ROWS / f"{data}.csv", [kept(row) for row in found])
 
 
-def with_settings(row: Row) -> Row:
-    """The settings that grids choose, in place of the whole specification."""
+def kept(row: Row) -> Row:
+    """What the tables need, with the settings that grids choose in place of the specification."""
+    row = {name: row.get(name) for name in KEPT}
     spec = json.loads(row.pop("spec"))
     row["learning_rate"] = spec["optimizer"]["learning_rate"]
     k = spec["objective"].get("prototypes") or spec["clustering"].get("n_clusters")
@@ -56,16 +71,21 @@ def write_rows(path: Path, rows: Trials) -> None:
         writer.writerows(rows)
 
 
-def read_methods(data: str) -> Methods:
-    """The trials that count, of the methods that ran with every seed."""
+def read_rows(data: str) -> Trials:
+    """All trials, grids included, by their seeds."""
     path = ROWS / f"{data}.csv"
     text = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = [
         {name: value if name in TEXTS else float(value or "nan") for name, value in row.items()}
         for row in csv.DictReader(text)
     ]
+    return sorted(rows, key=lambda row: row["seed"])
+
+
+def read_methods(data: str) -> Methods:
+    """The trials that count, of the methods that ran with every seed."""
     found: Methods = {}
-    for row in sorted(rows, key=lambda row: row["seed"]):
+    for row in read_rows(data):
         if row["role"] == "fixed":
             found.setdefault(row["name"], []).append(row)
     if FROZEN in found:  # nothing is drawn but the few labels, which are the same for all seeds

@@ -10,6 +10,7 @@ from scipy.stats import t as student
 from clinfonce.results.analysis.statistics import Interval
 
 INFONCE, SUPCON, KMEANS, PCL = "InfoNCE", "SupCon", "k-means Cl-InfoNCE", "PCL"
+PCL_AVERAGED = "PCL, momentum encoder"
 CLASSIFIED = "cross-entropy, "  # before the name of the trial with the same clusters
 MOST_FOR_ALL = 6  # seeds
 
@@ -74,6 +75,11 @@ def auxiliary(methods: Methods) -> list[str]:
         if trials[0]["source"] in ("attributes", "column")
         and trials[0]["objective"] == "cl_infonce"
     ]
+
+
+def pcl(methods: Methods) -> str:
+    """PCL with its momentum encoder where that ran."""
+    return PCL_AVERAGED if PCL_AVERAGED in methods else PCL
 
 
 def chosen(methods: Methods) -> str:

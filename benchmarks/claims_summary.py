@@ -13,12 +13,12 @@ from claims_statistics import (
     CLASSIFIED,
     INFONCE,
     KMEANS,
-    PCL,
     SUPCON,
     chosen,
     holm,
     line,
     p_value,
+    pcl,
     say,
     say_p,
     t_interval,
@@ -60,7 +60,7 @@ def comparisons(all_methods: dict[str, Methods]) -> list[Comparison]:
         asked = [
             ("auxiliary over InfoNCE", best, INFONCE), ("SupCon over auxiliary", SUPCON, best),
             ("auxiliary over frozen", best, FROZEN), ("InfoNCE over frozen", INFONCE, FROZEN),
-            ("k-means over PCL", KMEANS, PCL),
+            ("k-means over PCL", KMEANS, pcl(methods)),
             ("contrast over classifier", best, CLASSIFIED + best),
             ("contrast over classifier, labels", SUPCON, CLASSIFIED + SUPCON),
         ]  # fmt: skip

@@ -187,3 +187,45 @@ def test_all_subsets_are_trained_without_ray_and_go_on_where_they_stopped(tmp_pa
     entropies = [float(row["entropy"]) for row in named]
     assert len(named) == 10
     assert entropies == sorted(entropies, reverse=True)
+
+
+@pytest.mark.slow
+def test_claims_run_without_ray_and_go_on_where_they_stopped(tmp_path, monkeypatch):
+    for package in ("ray", "duckdb", "optuna"):
+        (tmp_path / f"{package}.py").write_text("raise ImportError('not on this machine')")
+    blocked = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    (tmp_path / "tiny.yaml").write_text(
+        "name: claims-tiny\n"
+        "data: {name: digits}\n"
+        "trial:\n"
+        "  encoder: {name: small_cnn, width: 8}\n"
+        "  evaluation: {every: 1, draws: 2, factors: false}\n"
+        "  epochs: 1\n"
+        "  seed: 0\n"
+        "seeds: [1, 2]\n"
+        "metric: val_linear_top1_5\n"
+        "fixed:\n"
+        "  - {name: untrained, trial: {epochs: 0}}\n"
+        "  - name: InfoNCE\n"
+        "    trial: {clustering: {source: instances}}\n"
+        "    choose: {objective.temperature: [0.1, 0.5]}\n"
+    )
+    script = str(Path("benchmarks/gpu_claims.py").absolute())
+    monkeypatch.chdir(tmp_path)
+    arguments = (script, "tiny.yaml", "--processes", "1")
+    out = tmp_path / "benchmarks/results/claims/tiny.csv"
+    stopped = subprocess.run(
+        [sys.executable, *arguments, "--seconds", "0"],
+        capture_output=True, text=True, check=False, env=os.environ | blocked,
+    )  # fmt: skip
+    assert stopped.returncode == 1
+    assert "the same command goes on" in stopped.stderr
+    run(*arguments, **blocked)
+    rows = rows_of(out)
+    assert Counter(row["role"] for row in rows) == {"choose": 2, "fixed": 3}
+    assert [int(row["number"]) for row in rows] == [0, 1, 2, 3, 4]
+    best = max(rows[:2], key=lambda row: float(row["val_linear_top1_5"]))
+    assert {row["temperature"] for row in rows[3:]} == {best["temperature"]}
+    before = out.read_text()
+    run(*arguments, **blocked)  # nothing is left to do
+    assert out.read_text() == before

@@ -1,5 +1,6 @@
 """The tables of docs/claims.md: their statistics, and that they are of the rows kept beside."""
 
+import csv
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import claims
 import claims_rows
 import claims_statistics
 import claims_summary
+import theory
 
 
 def trials(accuracies, **known):
@@ -107,3 +109,29 @@ def test_the_page_s_tables_are_those_of_the_rows_kept():
     for path in claims.BLOCKS:
         page = Path(path).read_text(encoding="utf-8")
         assert claims.filled(page, path, methods) == page
+
+
+def test_what_each_number_tells_is_that_of_the_points_kept():
+    kept = Path(theory.TABLE).read_text(encoding="utf-8").splitlines()
+    points = theory.read(theory.POINTS)
+    for row, line in zip(theory.told(points), list(csv.DictReader(kept)), strict=True):
+        for name, value in row.items():
+            if isinstance(value, float):
+                assert float(line[name]) == pytest.approx(value, abs=0.02, nan_ok=True), row
+            else:
+                assert line[name] == str(value)
+
+
+def test_a_number_is_asked_of_images_that_it_was_not_fitted_on():
+    def point(data, i_zt, gain):
+        return {"data": data, "regime": "adapter", "clustering": "c", "h_z": 2.0, "h_t": 2.0,
+                "i_zt": i_zt, "i_zt_chance": 0.0, "gain": gain, "gap": 0.5, "log2_n": 4.0,
+                "i_pairs": 0.0, "i_pairs_chance": 0.0, "visible": 0.0}  # fmt: skip
+
+    known = (0.0, 0.0, 1.0, 1.0, 2.0, 2.0)
+    a = [point("a", x, x / 2) for x in known]
+    b = [point("b/other", x, x / 2 + 0.1) for x in known]
+    rows = {row["number"]: row for row in theory.told(a + b)}
+    assert rows["I(Z;T)"]["a"] == pytest.approx(5)  # a tenth of the way, half a point each
+    assert rows["I(Z;T)"]["rho"] == 1
+    assert rows["mean"]["error"] == pytest.approx(100 * 0.5 * (1 / 6 + 0.01) ** 0.5, abs=0.01)

@@ -10,7 +10,7 @@ from clinfonce.config.base import Amount, Fraction, NonNegative, Positive, Sever
 _OBJECTIVE_FIELDS: dict[str, frozenset[str]] = {
     "cl_infonce": frozenset({"instance_weight", "memory", "momentum"}),
     "soft_cl_infonce": frozenset(),
-    "pcl": frozenset({"prototypes", "prototypes_after", "memory", "momentum"}),
+    "pcl": frozenset({"prototypes", "prototypes_after", "momentum_encoder", "memory", "momentum"}),
     "cross_entropy": frozenset(),
     "multilevel_cl_infonce": frozenset(),
     "attribute_prediction": frozenset(),
@@ -30,10 +30,13 @@ class ObjectiveSpec(Spec):
     temperature: Positive = 0.2
     instance_weight: NonNegative = 0.0  # λ of an InfoNCE term, against the collapse of clusters
     memory: Amount = 0  # earlier embeddings that are contrasted with as well
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99  # of the network that fills the memory
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99  # of the moving average
     # Numbers of prototypes, found anew by k-means before each epoch.
     prototypes: SeveralOfThem | None = None
     prototypes_after: Fraction = 0.1  # share of the epochs that pass before prototypes attract
+    # Whether a moving average of encoder and head makes the embeddings that prototypes are found
+    # of, and the keys (of the other views, and the memory) that the network's are contrasted with.
+    momentum_encoder: bool = False
     guide_weight: NonNegative = 0.03  # of FINO's guides beside InfoNCE
     guide_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # in their heads
 

@@ -182,7 +182,7 @@ def trial_id(experiment: str, trial: TrialSpec, fingerprint: str) -> str:
 # out of what names a trial: rows of older stores keep their keys.
 _LATER: dict[str, frozenset[str]] = {
     "": frozenset({"adapter", "similarity", "terms"}),
-    "objective": frozenset({"guide_weight", "guide_dropout"}),
+    "objective": frozenset({"guide_weight", "guide_dropout", "momentum_encoder"}),
     "encoder": frozenset(
         {
             *("image_size", "weights", "weights_sha256", "train", "freeze_epochs"),

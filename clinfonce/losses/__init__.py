@@ -19,6 +19,7 @@ from clinfonce.losses.collectives import Workers
 from clinfonce.losses.cross_entropy import ClusterCrossEntropy, cluster_cross_entropy
 from clinfonce.losses.fino import Field, MetadataGuides, PrototypeGuide, equalised
 from clinfonce.losses.memory import ClusterMemory
+from clinfonce.losses.momentum import momentum_contrast
 from clinfonce.losses.pcl import Prototypes, proto_nce
 from clinfonce.losses.soft import soft_cl_infonce
 from clinfonce.losses.terms import level_weights, multilevel_cl_infonce, weighted_sum
@@ -47,6 +48,7 @@ __all__ = [
     "distributed_cl_infonce",
     "equalised",
     "level_weights",
+    "momentum_contrast",
     "multilevel_cl_infonce",
     "proto_nce",
     "reversal_strength",

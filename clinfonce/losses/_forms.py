@@ -73,6 +73,17 @@ class SortedForm:
         return (_in if self.form == "in" else _sincere)(s, same, slice(low, high))
 
 
+def masked(form: Form, s: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
+    """The terms of rows whose positives a mask says, bool (t, n), whatever the order of columns."""
+    if form != "out":
+        return (_in if form == "in" else _sincere)(s, same, slice(None))
+    share = same / same.sum(1, keepdim=True).clamp_min(1).to(s.dtype)
+    attraction = (s * share).sum(1)
+    repulsion, factor = log_sum_exp(s)
+    s.sub_(share.div_(factor[:, None]))
+    return repulsion - attraction, factor
+
+
 def _in(s: Tensor, same: Tensor, block: slice) -> tuple[Tensor, Tensor]:
     """−log (mean_{p∈P(i)} exp s_ip / Σ_{j≠i} exp s_ij): Khosla et al. 2020, Eq. 3."""
     positives = s[:, block].masked_fill(~same, -torch.inf)

@@ -53,6 +53,11 @@ def attach(embeddings: Tensor, part: Contrast, own: slice, workers: Workers) -> 
     gradient = workers.sum(part.gradient)[own].to(embeddings.dtype)
     if workers.size > 1:
         gradient *= workers.size
+    return known(embeddings, loss, gradient)
+
+
+def known(embeddings: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
+    """A loss as a function of ``embeddings`` whose gradient to them, of their shape, is known."""
     attached: Tensor = _Known.apply(embeddings, loss, gradient)  # type: ignore[no-untyped-call]
     return attached
 

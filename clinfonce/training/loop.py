@@ -286,7 +286,10 @@ class Pretraining:
         shown = sent(torch.from_numpy(mine), self.device).repeat(2)  # (2b,)
         self._optimizer.zero_grad(set_to_none=True)
         self._objective.start_step(step, self.steps)
-        measured = self._backward(views, shown, len(batch))
+        parts = self._parts(views, len(batch))
+        with self._autocast():
+            self._objective.encode(self._model, parts, shown)
+        measured = self._backward(parts, shown)
         self._losses.note(measured.loss, self._position.step, self._position.epoch)
         if (longest := self.spec.optimizer.clip_norm) is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), longest)
@@ -297,7 +300,13 @@ class Pretraining:
             self.probe.learn(self._model.features, shown)
         return measured
 
-    def _backward(self, views: Tensor, shown: Tensor, size: int) -> Measured:
+    def _parts(self, views: Tensor, size: int) -> Sequence[Tensor]:
+        """What passes the network at a time of this worker's views of a batch of so many images."""
+        if (chunk := self.spec.sampler.chunk) is None:
+            return [views]
+        return views.tensor_split(math.ceil(math.ceil(size / self._workers.size) / chunk))
+
+    def _backward(self, parts: Sequence[Tensor], shown: Tensor) -> Measured:
         """Compute the loss of a batch and leave its gradients in the parameters."""
 
         def through(part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -309,12 +318,12 @@ class Pretraining:
             measured.loss.backward()  # type: ignore[no-untyped-call]
             return measured
 
-        if (chunk := self.spec.sampler.chunk) is None:
-            return back(through(self._network, views))
+        if self.spec.sampler.chunk is None:
+            return back(through(self._network, parts[0]))
         measured = backward_in_chunks(
             self._model.encoder,
             partial(through, self._network),
-            views.tensor_split(math.ceil(math.ceil(size / self._workers.size) / chunk)),
+            parts,
             lambda features: back(through(self._model.project, features)),
         )
         average_gradients(self._model, self._workers)

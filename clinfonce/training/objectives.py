@@ -13,14 +13,16 @@ from clinfonce.losses import (
     Workers,
     cluster_cross_entropy,
     distributed_cl_infonce,
+    momentum_contrast,
     proto_nce,
     soft_cl_infonce,
 )
 from clinfonce.models import ProjectionHead
-from clinfonce.training.momentum import MomentumMemory
+from clinfonce.training.momentum import MomentumEncoder, MomentumMemory
 
 if TYPE_CHECKING:
     from clinfonce.config import ObjectiveSpec, TrialSpec
+    from clinfonce.training.model import ContrastiveModel
 
 _KMEANS_STEPS = 20  # Lloyd iterations of prototypes, as in the authors' code of PCL
 
@@ -70,6 +72,15 @@ class Objective:
     def start_step(self, step: int, steps: int) -> None:
         """Take note of which step of the whole training comes next, 0 … steps − 1."""
 
+    def encode(self, model: nn.Module, parts: Sequence[Tensor], images: Tensor) -> None:
+        """Make of a step's views what they are contrasted with, before the network sees them.
+
+        Args:
+            model: the network that is trained.
+            parts: this worker's first views, then the second, in what passes the network at a time.
+            images: int64 (2b,), which training image each view shows.
+        """
+
     def end_step(self, model: nn.Module, views: Tensor, images: Tensor) -> None:
         """Take note of a step that the network has made."""
 
@@ -116,17 +127,70 @@ class _ClInfoNCE(Objective):
             self._memory.restore(state["memory"])
 
 
-class _PCL(_ClInfoNCE):
-    """Prototypical contrastive learning (arXiv 2005.04966, Eq. 11) on top of Cl-InfoNCE."""
+class _KeyInfoNCE(Objective):
+    """Cl-InfoNCE of the network's embeddings against a momentum encoder's of the other views."""
 
-    def __init__(self, spec: "TrialSpec", workers: Workers, memory: MomentumMemory | None) -> None:
-        super().__init__(spec.objective, workers, memory)
+    def __init__(
+        self, spec: "ObjectiveSpec", workers: Workers, momentum_encoder: MomentumEncoder
+    ) -> None:
+        self._spec, self._workers, self._momentum_encoder = spec, workers, momentum_encoder
+
+    def __call__(self, outputs: Tensor, images: Tensor, clusters: Tensor) -> Measured:
+        views = list(zip(outputs.chunk(2), images.chunk(2), strict=True))
+        return _mean([
+            self._of_view(view, queries, one[shown], one)
+            for one in clusters
+            for view, (queries, shown) in enumerate(views)
+        ])  # fmt: skip
+
+    def _of_view(self, view: int, queries: Tensor, own: Tensor, clusters: Tensor) -> Measured:
+        keys, images = self._momentum_encoder.keys(view)
+        output = momentum_contrast(
+            queries,
+            own,
+            keys,
+            clusters[images],
+            temperature=self._spec.temperature,
+            form=self._spec.form,
+            check=False,
+            workers=self._workers,
+        )
+        return Measured(*output)
+
+    def encode(self, model: nn.Module, parts: Sequence[Tensor], images: Tensor) -> None:
+        self._momentum_encoder.encode(model, parts, images)
+
+    def end_step(self, model: nn.Module, views: Tensor, images: Tensor) -> None:  # noqa: ARG002
+        self._momentum_encoder.update(model)
+
+    def state(self) -> dict[str, Any]:
+        return {"momentum_encoder": self._momentum_encoder.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._momentum_encoder.restore(state["momentum_encoder"])
+
+
+class _PCL(Objective):
+    """Prototypical contrastive learning (arXiv 2005.04966, Eq. 11).
+
+    Args:
+        spec: of the trial.
+        workers: who share a batch.
+        contrast: of instances, or of clusters: what prototypes are added to.
+        average: the network whose embeddings make prototypes; None: the one that is trained.
+    """
+
+    def __init__(
+        self, spec: "TrialSpec", workers: Workers, contrast: Objective, average: nn.Module | None
+    ) -> None:
+        self._spec, self._workers = spec.objective, workers
+        self._contrast, self._average = contrast, average
         self._numbers, self._seed = spec.objective.prototypes or (), spec.seed
         self._first_epoch = int(spec.objective.prototypes_after * spec.epochs)
         self._prototypes: list[Prototypes] = []
 
     def __call__(self, outputs: Tensor, images: Tensor, clusters: Tensor) -> Measured:
-        measured = super().__call__(outputs, images, clusters)
+        measured = self._contrast(outputs, images, clusters)
         if not self._prototypes:
             return measured
         attraction = proto_nce(
@@ -137,7 +201,7 @@ class _PCL(_ClInfoNCE):
     def start_epoch(self, epoch: int, embed: Callable[[nn.Module | None], Tensor]) -> None:
         if epoch < self._first_epoch:
             return
-        embeddings = embed(None if self._memory is None else self._memory.model)
+        embeddings = embed(self._average)
         self._prototypes = [
             Prototypes.of(
                 embeddings,
@@ -156,11 +220,18 @@ class _PCL(_ClInfoNCE):
         ids = torch.tensor(found, device=embeddings.device)
         return self._workers.sum(ids if self._workers.rank == 0 else torch.zeros_like(ids))
 
+    def encode(self, model: nn.Module, parts: Sequence[Tensor], images: Tensor) -> None:
+        self._contrast.encode(model, parts, images)
+
+    def end_step(self, model: nn.Module, views: Tensor, images: Tensor) -> None:
+        self._contrast.end_step(model, views, images)
+
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "prototypes": [tuple(each) for each in self._prototypes]}
+        prototypes = [tuple(each) for each in self._prototypes]
+        return {**self._contrast.state(), "prototypes": prototypes}
 
     def restore(self, state: dict[str, Any]) -> None:
-        super().restore(state)
+        self._contrast.restore(state)
         self._prototypes = [Prototypes(*each) for each in state["prototypes"]]
 
 
@@ -225,7 +296,7 @@ def build_head(spec: "TrialSpec", feature_dim: int, n_clusters: int | None) -> n
 
 
 def build_objective(
-    spec: "TrialSpec", model: nn.Module, workers: Workers, attributes: Tensor | None
+    spec: "TrialSpec", model: "ContrastiveModel", workers: Workers, attributes: Tensor | None
 ) -> Objective:
     """Build a trial's objective.
 
@@ -238,15 +309,19 @@ def build_objective(
     Raises:
         InputError: the attributes are missing.
     """
-    chosen = spec.objective
+    chosen, width = spec.objective, spec.head.out_dim
     memory = None
-    if chosen.memory > 0:
-        memory = MomentumMemory(model, chosen.memory, spec.head.out_dim, chosen.momentum, workers)
+    if chosen.memory > 0 and not chosen.momentum_encoder:
+        memory = MomentumMemory(model, chosen.memory, width, chosen.momentum, workers)
     match chosen.name:
         case "cl_infonce":
             return _ClInfoNCE(chosen, workers, memory)
+        case "pcl" if chosen.momentum_encoder:
+            encoder = MomentumEncoder(model, chosen.memory, width, chosen.momentum, workers)
+            return _PCL(spec, workers, _KeyInfoNCE(chosen, workers, encoder), encoder.model)
         case "pcl":
-            return _PCL(spec, workers, memory)
+            average = None if memory is None else memory.model
+            return _PCL(spec, workers, _ClInfoNCE(chosen, workers, memory), average)
         case "cross_entropy":
             return _CrossEntropy(workers)
     if attributes is None:

@@ -20,6 +20,14 @@ OBJECTIVES = {
     "sincere memory": {"memory": 40, "form": "sincere"},
     "pcl": {"name": "pcl", "prototypes": [3, 5], "prototypes_after": 0.4},
     "pcl with memory": {"name": "pcl", "prototypes": [3], "memory": 40},
+    "pcl with momentum encoder": {
+        **{"name": "pcl", "prototypes": [3, 5], "prototypes_after": 0.4},
+        **{"momentum_encoder": True, "momentum": 0.9},
+    },
+    "pcl with momentum encoder and memory": {
+        **{"name": "pcl", "prototypes": [3], "momentum_encoder": True, "momentum": 0.9},
+        **{"memory": 40, "form": "sincere"},
+    },
     "soft": {"name": "soft_cl_infonce"},
     "cross-entropy": {"name": "cross_entropy"},
 }
@@ -170,6 +178,11 @@ def test_cross_entropy_needs_two_clusters():
         ({"name": "cross_entropy", "memory": 8}, "not memory"),
         ({"name": "soft_cl_infonce", "instance_weight": 1.0}, "not instance_weight"),
         ({"prototypes": [3]}, "not prototypes"),
+        (
+            {"momentum_encoder": True},
+            "objective cl_infonce takes instance_weight, memory, momentum, not momentum_encoder",
+        ),
+        ({"name": "pcl", "prototypes": [3], "momentum_encoder": 1}, "should be a valid boolean"),
         ({"name": "pcl", "prototypes": [1]}, "greater than or equal to 2"),
     ],
 )
