@@ -29,7 +29,7 @@ from clinfonce.features import FeatureCache
 from clinfonce.results import Store
 from clinfonce.scaling.search.plan import Plan
 from clinfonce.scaling.search.searcher import OptunaSearcher
-from clinfonce.trial.columns import usable_columns
+from clinfonce.trial.columns import all_columns
 from clinfonce.trial.run import run_trial
 from clinfonce.trial.start import Start, WeightsReader
 
@@ -209,7 +209,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     table = data.load(str(options.data))
-    columns = usable_columns(table, table.rows(0))
+    columns = all_columns(table, table.rows(0))
     name = f"roles-{options.data.name}-{options.output}"
     spec = sweep(name, table, columns, options)
     rows = run(spec, table, options.results)

@@ -175,7 +175,7 @@ class _Judge:
         of_parts = [
             (str(part.spec.column), self.labelled.bits(offer.ids[name], with_error=True))
             for name, part in offer.parts.items()
-            if part.spec.column in usable
+            if part.spec.column in usable and part.spec.column not in offer.labels
         ]
         return telling(of_parts)
 

@@ -22,10 +22,13 @@ class Offer:
     Attributes:
         parts: by name.
         ids: name to the clusters (n,) of the sampled images.
+        labels: columns off which the label can be read, as a whole or at a level, and which
+            nobody asked for.
     """
 
     parts: Mapping[str, Part]
     ids: Mapping[str, IntArray]
+    labels: frozenset[str] = frozenset()
 
 
 def offer_of(
@@ -56,7 +59,9 @@ def offer_of(
         points = small_pixels(table, sample.rows) if features is None else features
         ids |= cluster_points(points, ks, sample.known)
     telling = {name: found for name, found in ids.items() if found.min() < found.max()}
-    return Offer({name: parts[name] for name in parts if name in telling}, telling)
+    labels = {caution.column for caution in warned if caution.why == "label"} - {*include}
+    kept = {name: parts[name] for name in parts if name in telling}
+    return Offer(kept, telling, frozenset(labels))
 
 
 def ids_of(clustering: Mapping[str, Any], sample: Sample) -> IntArray:

@@ -16,6 +16,7 @@ from clinfonce.data import Column as TableColumn
 from clinfonce.data import ImageTable
 from clinfonce.errors import InputError
 from clinfonce.files import File
+from clinfonce.information.cautions import cautions
 from clinfonce.losses import Attribute, standardised
 from clinfonce.similarity import (
     PERIODS,
@@ -172,13 +173,25 @@ def resolve(spec: SimilaritySpec, table: ImageTable, rows: Rows) -> list[Resolve
         InputError: an unknown column, or one that does not fit its kernel.
     """
     if isinstance(spec.columns, str):
-        given = {name: ColumnSpec() for name in usable_columns(table, rows)}
+        given = {name: ColumnSpec() for name in all_columns(table, rows)}
         if not given:
-            raise InputError(f"{_WHERE} is all, but no column of {table.name} tells images apart")
+            raise InputError(
+                f"{_WHERE} is all, but no column of {table.name} tells images apart, other than "
+                "the label itself"
+            )
     else:
         given = spec.columns
     found = [_resolve(name, column, table, rows) for name, column in given.items()]
     return [column for column in found if column.spec.role != "ignore"]
+
+
+def all_columns(table: ImageTable, rows: Rows) -> list[str]:
+    """What `all` stands for: usable columns, but those off which the label can be read.
+
+    Whoever wants to train on such a column, or on a hierarchy with such a level, names it.
+    """
+    labels = {caution.column for caution in cautions(table) if caution.why == "label"}
+    return [name for name in usable_columns(table, rows) if name not in labels]
 
 
 def usable_columns(table: ImageTable, rows: Rows) -> list[str]:

@@ -1,5 +1,6 @@
 """What attracts in a trial: names, keys, pairs, and what is refused before training."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -177,6 +178,29 @@ def test_kernels_and_roles_make_the_key_and_a_partition_keeps_its_own(table):
     assert len(keys) == 4
     assert within.name == "similarity(flag) within kind"
     assert roles_of(within.provenance) == {"flag": "attract", "kind": "suppress"}
+
+
+def test_all_columns_are_not_those_that_hold_the_label_but_they_can_be_named(table):
+    names = np.array(list("wxyz"))[table.labels]
+    taxonomy = np.empty(N, dtype=object)
+    taxonomy[:] = [("group", "ab"[label // 2], "wxyz"[label]) for label in table.labels]
+    holding = dataclasses.replace(
+        table,
+        columns={
+            **table.columns,
+            "wording": Column("wording", "categorical", names),
+            "taxonomy": Column("taxonomy", "hierarchy", taxonomy),
+        },
+    )
+    for fields in ({}, {"objective": {"name": "attribute_prediction"}}):
+        taken = build_attraction(trial({"columns": "all"}, **fields), holding).clustering
+        plain = build_attraction(trial({"columns": "all"}, **fields), table).clustering
+        assert taken.provenance["columns"].keys() == plain.provenance["columns"].keys()
+    named = build_attraction(trial({"columns": {"taxonomy": {}}}), holding).clustering
+    assert named.provenance["columns"].keys() == {"taxonomy"}
+    alone = dataclasses.replace(table, columns={"wording": holding.columns["wording"]})
+    with pytest.raises(InputError, match="other than the label itself"):
+        build_attraction(trial({"columns": "all"}), alone)
 
 
 def test_rows_of_weights_tell_of_pairs_and_of_bits_as_partitions_have_them(table):

@@ -26,7 +26,7 @@ from clinfonce.scaling.search.stage import grown_searcher
 from clinfonce.scaling.search.warm_start import advised_points
 from clinfonce.training.checkpoint import checkpoint_file
 from clinfonce.training.loop import Epoch
-from clinfonce.trial.columns import usable_columns
+from clinfonce.trial.columns import all_columns
 from clinfonce.trial.held_out import without_held_out
 from clinfonce.trial.rows import (
     FROZEN,
@@ -90,7 +90,7 @@ class SweepState:
             storage = JournalStorage(self._study)
             trained_on = without_held_out(sweep.trial.evaluation, table)
             names, parts = offered(sweep, trained_on)
-            roles = tuple(usable_columns(trained_on, trained_on.rows(TRAIN)))
+            roles = tuple(all_columns(trained_on, trained_on.rows(TRAIN)))
             stages, first = self._growth.stages, self._first_points()
             searcher = grown_searcher(sweep, names, parts, stages, storage, first, columns=roles)
         reader = reader or WeightsReader(store.folder, table)
