@@ -16,15 +16,14 @@ import argparse
 import csv
 import itertools
 import multiprocessing
-import sys
 import time
-import types
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import without_duckdb  # noqa: F401
 from common import write_rows
 
 ATTRIBUTES = 10
@@ -35,17 +34,8 @@ ROWS = Path("benchmarks/results/subsets.csv")
 _tables: dict[str, Any] = {}  # of this process, by name
 
 
-def without_duckdb() -> None:
-    """Let a machine without DuckDB import what asks nothing of it."""
-    try:
-        import duckdb  # noqa: F401
-    except ImportError:
-        sys.modules["duckdb"] = types.ModuleType("duckdb")
-
-
 def export(place: str, axes: Path, folder: Path) -> None:
     """Write what the trials of a data set need to a file."""
-    without_duckdb()
     from advice_trials import embedded
 
     from clinfonce import data
@@ -121,7 +111,6 @@ def train(name: str, subset: int) -> dict[str, Any]:
 
 def begin(files: list[Path]) -> None:
     """Read the tables into a process that trains."""
-    without_duckdb()
     import torch
 
     torch.set_num_threads(1)
@@ -192,7 +181,6 @@ def main() -> None:
     parser.add_argument("--axes", type=Path, help="folder of features, as advice_trials keeps them")
     parser.add_argument("--export", type=Path, help="folder for the files of data sets")
     options = parser.parse_args()
-    without_duckdb()
     if options.export is not None:
         for place in options.data:
             export(place, options.axes, options.export)
