@@ -16,8 +16,9 @@ __all__ = ["gloo"]
 # What tests remember of files is no business of the user's own cache folder.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="clinfonce-tests-")
 
-# The same examples each time; `pytest --hypothesis-profile=default` looks for new ones.
-settings.register_profile("same", derandomize=True)
+# The same examples each time, and none is timed, since other work may take the processor.
+# `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and so would be what tests start.

@@ -32,7 +32,7 @@ def run(*arguments, stdout=subprocess.PIPE, **more):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **more.pop("env", {})}
     return subprocess.run(
         command(*arguments), stdout=stdout, stderr=subprocess.PIPE, env=environment,
-        check=False, timeout=120, **more,
+        check=False, timeout=600, **more,
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_a_full_disk_behind_stdout(home, option):
 def shell(line, home, **more):
     program = " ".join(map("'{}'".format, command()))
     return subprocess.run(
-        ["bash", "-c", line.format(c=program, home=home)], capture_output=True, timeout=120,
+        ["bash", "-c", line.format(c=program, home=home)], capture_output=True, timeout=600,
         check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}, **more,
     )  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_closed_streams(home):
 
 
 def test_a_reader_that_has_seen_enough(home):
-    many = "select * from range(1000000)"
+    many = "select * from range(100000)"
     for option in ("", "--json"):
         reading = f"{{c}} query '{many}' {option} --results {{home}} | head -2"
         done = shell(reading + "; echo ${{PIPESTATUS[0]}}", home)
