@@ -3,13 +3,17 @@
     clinfonce prepare ucmerced --root DIR --out prepared/ucmerced --size 96   # and clothing
     python benchmarks/roles.py --data prepared/ucmerced --results results
     python benchmarks/roles.py --data prepared/clothing --results results
+    clinfonce prepare ucmerced --root DIR --out prepared/ucmerced-32 --size 32
+    python benchmarks/roles.py --data prepared/ucmerced-32 --results results --scratch --epochs 40
 
-Adapters on cached features of EfficientNet-Lite0 (ImageNet) at 96 px. Each method chooses between
-two settings by validation accuracy with 5 labels a class, at seed 0, and then runs with the
-seeds; the search of roles proposes --trials configurations, and the best of them runs with the
-seeds. Everything in this process, one trial after the other, and the same command goes on where it
-was interrupted. The rows go to benchmarks/results/roles.csv, what was found of each column to
-benchmarks/results/roles-of-columns.csv; rows of other data sets stay there.
+Adapters on cached features of EfficientNet-Lite0 (ImageNet) at 96 px, or with --scratch a small
+convolutional network of random weights. Each method chooses between two settings by validation
+accuracy with 5 labels a class, at seed 0, and then runs with the seeds; the search of roles
+proposes --trials configurations, in which the columns that attract make weights or are predicted,
+and the best of them runs with the seeds. Everything in this process, one trial after the other, and
+the same command goes on where it was interrupted. The rows go to benchmarks/results/roles.csv, what
+was found of each column to benchmarks/results/roles-of-columns.csv; rows of other data sets stay
+there.
 """
 
 import argparse
@@ -39,6 +43,12 @@ ACCURACIES = (
 )  # fmt: skip
 TEMPERATURES = {"objective.temperature": [0.07, 0.15]}
 BANDWIDTHS = {"similarity.bandwidth": [0.5, 1.0]}
+FROM_SCRATCH = {
+    "augmentation": "paper",
+    "encoder": {"name": "small_cnn", "width": 16},
+    "sampler": {"batch_size": 128},
+    "optimizer": {"name": "adamw", "learning_rate": 0.003},
+}
 FOLDER = Path("benchmarks/results")
 
 
@@ -64,7 +74,7 @@ def sweep(name, table, columns, options):
         ("weights", similar, BANDWIDTHS),
         ("terms", terms(columns), TEMPERATURES),
         ("prediction", {**similar, "objective": {"name": "attribute_prediction"}}, {
-            "optimizer.learning_rate": [0.001, 0.003]
+            "optimizer.learning_rate": [0.003, 0.01] if options.scratch else [0.001, 0.003]
         }),
         ("FINO's recipe", {**similar, "objective": {"name": "fino"}}, {
             "objective.guide_weight": [0.03, 0.3]
@@ -82,11 +92,8 @@ def sweep(name, table, columns, options):
         "name": name,
         "data": {"name": str(options.data)},
         "trial": {
-            "encoder": {"name": "python:tests.models.lite0:build", "train": "none"},
-            "adapter": {"output": options.output},
+            **(FROM_SCRATCH if options.scratch else adapted(options.output)),
             "objective": {"temperature": 0.1},
-            "head": {"hidden_dim": 512, "out_dim": 128},
-            "optimizer": {"learning_rate": 0.001},
             "evaluation": {"every": options.epochs, "draws": 5},
             "epochs": options.epochs,
             "seed": 0,
@@ -99,11 +106,29 @@ def sweep(name, table, columns, options):
             "trial": {"similarity": {"suppress": {"by": "adversary"}}},
             "space": {
                 "roles": {"columns": columns},
-                "similarity.bandwidth": {"low": 0.3, "high": 3.0, "log": True},
+                "objective.name": {"choices": ["cl_infonce", "attribute_prediction"]},
+                "similarity.bandwidth": {
+                    "low": 0.3, "high": 3.0, "log": True, "when": {"objective.name": "cl_infonce"}
+                },
             },
             "window": 1,
         },
     })  # fmt: skip
+
+
+def how(options):
+    """What is trained, as the tables say it."""
+    return "scratch" if options.scratch else options.output
+
+
+def adapted(output):
+    """Adapters on what a pretrained encoder makes of the images."""
+    return {
+        "encoder": {"name": "python:tests.models.lite0:build", "train": "none"},
+        "adapter": {"output": output},
+        "head": {"hidden_dim": 512, "out_dim": 128},
+        "optimizer": {"learning_rate": 0.001},
+    }
 
 
 def partition(columns):
@@ -166,19 +191,20 @@ def summary(spec, rows, options):
             means[column + "_std"] = round(statistics.stdev(values), 2) if len(values) > 1 else ""
         yield {
             "data": spec.data.name.rsplit("/", 1)[-1], "method": name, "seeds": len(trials),
-            **means, "epochs": options.epochs, "output": options.output,
+            **means, "epochs": options.epochs, "output": how(options),
             "searched": options.trials if name.startswith("roles") else 2,
             "seconds_per_trial": round(statistics.fmean(t["seconds"] for t in trials), 1),
         }  # fmt: skip
 
 
-def columns_found(spec, home):
+def columns_found(spec, home, output):
     """What the search says of each column, and what features let one read of it."""
     opened = results.open(home)
     choice = {"metric": "test_linear_top1_5", "sweep": spec.name}
     for row in results.column_roles(opened, **choice):
         yield {
-            "data": spec.data.name.rsplit("/", 1)[-1], "column": row.column, "role": row.role,
+            "data": spec.data.name.rsplit("/", 1)[-1], "output": output, "column": row.column,
+            "role": row.role,
             "certain": row.certain, "gain": row.gain.estimate, "low": row.gain.low,
             "high": row.gain.high, "importance": row.importance.estimate, "best": row.best,
         }  # fmt: skip
@@ -206,15 +232,16 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=20, help="of the search")
     parser.add_argument("--output", choices=("join", "replace", "add"), default="replace")
+    parser.add_argument("--scratch", action="store_true", help="no pretrained weights, no adapter")
     options = parser.parse_args()
     torch.set_num_threads(1)
     table = data.load(str(options.data))
     columns = all_columns(table, table.rows(0))
-    name = f"roles-{options.data.name}-{options.output}"
+    name = f"roles-{options.data.name}-{how(options)}"
     spec = sweep(name, table, columns, options)
     rows = run(spec, table, options.results)
     keep(FOLDER / "roles.csv", [{**row, **machine()} for row in summary(spec, rows, options)])
-    keep(FOLDER / "roles-of-columns.csv", list(columns_found(spec, options.results)))
+    keep(FOLDER / "roles-of-columns.csv", list(columns_found(spec, options.results, how(options))))
 
 
 if __name__ == "__main__":

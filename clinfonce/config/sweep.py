@@ -13,11 +13,12 @@ from clinfonce.config.base import Amount, Count, Line, PlacedError, Seed, Spec
 from clinfonce.config.encoder import EMBEDDINGS, RANDOM
 from clinfonce.config.search import SchedulerSpec, SearchSpec
 from clinfonce.config.similarity import with_roles
-from clinfonce.config.space import ROLES, Clusterings, Subset, points_to_try
+from clinfonce.config.space import ROLES, Clusterings, Roles, Subset, grid, points_to_try
 from clinfonce.config.specification import TrialSpec, changed_values, set_field
 
 # Of grids that fixed trials choose from, of a space that are tried for faults.
 _MOST_POINTS = 10_000
+_MOST_OF_A_GRID = 1000  # points, that are looked at before it begins
 
 Seeds: TypeAlias = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=1000)]
 
@@ -225,13 +226,14 @@ class SweepSpec(ExperimentSpec):
                 )
             if isinstance(dimension, Clusterings):
                 _check_clusterings(search, path)
-        for number, point in enumerate(points_to_try(search.space)):
+        points = points_to_try(search.space)
+        if search.sampler == "grid":  # no point of which is passed over
+            points = itertools.chain(points, grid(search.space)[:_MOST_OF_A_GRID])
+        for number, point in enumerate(points):
             if number >= _MOST_POINTS:
                 problem = f"more than {_MOST_POINTS:,} choices to look at, with their conditions"
                 raise PlacedError(("search", "space"), problem)
-            try:
-                self.searched_trial(point, search.seed)
-            except ValidationError as error:
+            if (error := self._fault_of(search, point)) is not None:
                 if (wrong := _path_of(error, point)) is None:
                     raise PlacedError(("search", "trial"), error, within=True) from None
                 raise PlacedError(("search", "space", wrong), error) from None
@@ -241,6 +243,26 @@ class SweepSpec(ExperimentSpec):
                 f"{self.scheduler.name} stops trials by accuracy alone, which sampler nsga2 weighs "
                 "against cost: use none",
             )
+
+    def _fault_of(self, search: SearchSpec, point: Mapping[str, Any]) -> ValidationError | None:
+        """Why a point makes no trial.
+
+        That no column attracts, which some objectives ask for, is no fault of a space in which one
+        may: a search passes such points over.
+        """
+        fault, points = None, [point]
+        roles, dimension = point.get(ROLES), search.space.get(ROLES)
+        may_attract = isinstance(dimension, Roles) and "attract" in dimension.choices
+        if roles and may_attract and search.sampler != "grid":
+            points.append({**point, ROLES: {**roles, next(iter(roles)): "attract"}})
+        for each in points:
+            try:
+                self.searched_trial(each, search.seed)
+            except ValidationError as error:
+                fault = error
+            else:
+                return None
+        return fault
 
     def fixed_trial(
         self, named: NamedTrial, seed: int, point: Mapping[str, Any] = MappingProxyType({})

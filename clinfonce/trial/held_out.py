@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from clinfonce.config import Clusterings, ClusteringSpec, SimilaritySpec, SweepSpec, TrialSpec
 from clinfonce.config.space import points_to_try
 from clinfonce.config.specification import EvaluationSpec
@@ -44,7 +46,10 @@ def check_search_holds_out(sweep: SweepSpec) -> None:
             named = (*(dimension.columns or ()), *dimension.include)
             _refuse(sweep.trial.evaluation.held_out, ((f"search.space.{path}", n) for n in named))
     for point in points_to_try(search.space):
-        spec = sweep.searched_trial(point, search.seed)
+        try:
+            spec = sweep.searched_trial(point, search.seed)
+        except ValidationError:  # the search passes it over
+            continue
         _refuse(spec.evaluation.held_out, ((f"{p} of the search", n) for p, n in _of_trial(spec)))
 
 

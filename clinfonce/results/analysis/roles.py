@@ -56,8 +56,9 @@ def column_roles(
 ) -> tuple[ColumnRole, ...]:
     """What the searched trials of a store say of the role of each column, most important first.
 
-    A ridge regression of validation accuracy on the roles of all columns; no test accuracy is
-    looked at. Empty where no search tried roles, or with fewer than eight complete trials.
+    A ridge regression of validation accuracy on the roles of all columns, and on the objective
+    where several were tried; no test accuracy is looked at. Empty where no search tried roles, or
+    with fewer than eight complete trials.
 
     Args:
         results: an open store.
@@ -78,7 +79,8 @@ def column_roles(
     best = _best([trial for trial, _ in found], points)
     kept = [{name: point[name] for name in names} for point in points]
     shares = importance_shares(kept, values)
-    rows = _column_roles(kept, values, shares, best)
+    objectives = [str(trial["objective"]) for trial, _ in found]
+    rows = _column_roles(kept, values, shares, best, objectives)
     return tuple(sorted(rows, key=lambda row: (-(row.importance.estimate or 0), row.column)))
 
 
@@ -113,11 +115,16 @@ def _column_roles(
     values: Array,
     shares: Mapping[str, Interval],
     best: Mapping[str, str],
+    objectives: Sequence[str],
 ) -> list[ColumnRole]:
     tried = {name: [r for r in ROLES if any(p[name] == r for p in points)] for name in points[0]}
     base = {name: "ignore" if "ignore" in roles else roles[-1] for name, roles in tried.items()}
     terms = [(n, role) for n, roles in tried.items() for role in roles if role != base[n]]
-    design = np.array([[float(point[n] == role) for n, role in terms] for point in points])
+    held = sorted(set(objectives))[1:]  # behind the roles
+    design = np.array([
+        [*(float(point[n] == role) for n, role in terms), *(float(one == o) for o in held)]
+        for point, one in zip(points, objectives, strict=True)
+    ])  # fmt: skip
     estimate = _fit(design, values)
     rng = np.random.default_rng(0)
     rows = rng.integers(len(values), size=(_RESAMPLES, len(values)))

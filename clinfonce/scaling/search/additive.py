@@ -50,6 +50,7 @@ class Additive:
         self._begin = list(dict.fromkeys([*([Draft()] if empty else []), *first]))
         self._values: dict[Draft, list[float]] = defaultdict(list)
         self._worst: set[Draft] = set()  # of which all that is known is that they are not good
+        self._withdrawn: set[Draft] = set()
         self._seen: set[Draft] = set()
         self._running: Counter[Draft] = Counter()
         self._simple = list(self._small())
@@ -69,6 +70,11 @@ class Additive:
             self._worst.add(draft)
         else:
             self._values[draft].append(value)
+
+    def withdraw(self, draft: Draft) -> None:
+        """A draft made no trial with the values that it met: others are proposed instead."""
+        self._running[draft] -= 1
+        self._withdrawn.add(draft)
 
     def _take(self, draft: Draft | None) -> Draft | None:
         if draft is not None:
@@ -94,7 +100,7 @@ class Additive:
 
     def _is_free(self, draft: Draft) -> bool:
         if self._others:
-            return self._running[draft] <= 0 and draft not in self._worst
+            return self._running[draft] <= 0 and draft not in self._worst | self._withdrawn
         return draft not in self._seen
 
     def _bounds(

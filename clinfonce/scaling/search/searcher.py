@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 import torch
+from pydantic import ValidationError
 from ray.tune.search.optuna import OptunaSearch
 
 from clinfonce.config import (
@@ -21,10 +22,13 @@ from clinfonce.config import (
     walk,
 )
 from clinfonce.config.space import as_category
+from clinfonce.errors import InputError
 from clinfonce.scaling.search.additive import Additive, Draft, RandomDrafts
 from clinfonce.scaling.search.drafts import Crossings, Drafts, RolesOfColumns, Subsets
 from clinfonce.scaling.search.given import GivenFirst
 from clinfonce.trial.parts import Part
+
+_MOST_ATTEMPTS = 1000  # at a point whose values go together
 
 
 class OptunaSearcher:
@@ -50,7 +54,7 @@ class OptunaSearcher:
         columns: tuple[str, ...] = (),
     ) -> None:
         assert sweep.search is not None
-        self._space = sweep.search.space
+        self._sweep, self._space = sweep, sweep.search.space
         self._of_parts: dict[str, Drafts] = {}  # by path
         for path, dimension in self._space.items():
             if isinstance(dimension, Subset):
@@ -62,9 +66,12 @@ class OptunaSearcher:
                 named = columns if dimension.columns == "all" else dimension.columns
                 self._of_parts[path] = RolesOfColumns(path, named, dimension.choices)
         self._point: dict[str, Any] = {}
+        self._names: dict[int, str] = {}  # of the proposals that became trials, in the study
         self._proposer, self._drafts = self._proposer_of(sweep.search, first)
         self._proposed: dict[int, Draft | None] = {}
-        self._sampler = GivenFirst(_sampler(sweep.search))
+        self._informed = _sampler(sweep.search)
+        self._at_random = optuna.samplers.RandomSampler(seed=sweep.search.seed)
+        self._sampler = GivenFirst(self._informed)
         two = sweep.search.sampler == "nsga2"
         self._metrics = [sweep.metric, "cost"] if two else [sweep.metric]
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -79,15 +86,46 @@ class OptunaSearcher:
         )
 
     def ask(self, number: int) -> dict[str, Any]:
-        """The point of a configuration: values by dotted field; subsets as tuples of names."""
+        """The point of a configuration: values by dotted field; subsets as tuples of names.
+
+        Points whose values exclude each other, such as a prediction of columns of which none
+        attracts, are passed over, and others drawn at random: the study keeps them as failed.
+
+        Raises:
+            InputError: the space has hardly any other.
+        """
+        problem = ""
+        for attempt in range(_MOST_ATTEMPTS):
+            self._names[number] = f"{number}.{attempt}" if attempt else str(number)
+            self._sampler.base = self._at_random if attempt else self._informed
+            draft = self._given_draft()
+            point = self._suggested(number)
+            try:
+                self._sweep.searched_trial(point, 0)
+            except ValidationError as error:
+                problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+                self._search.on_trial_complete(self._names[number], None, error=True)
+                if isinstance(self._proposer, Additive) and draft is not None:
+                    self._proposer.withdraw(draft)
+            else:
+                return point
+        raise InputError(
+            f"search.space: {_MOST_ATTEMPTS} proposals one after the other made no trial ({problem}"
+            "): leave out values that exclude each other"
+        )
+
+    def _given_draft(self) -> Draft | None:
+        """The parts that are proposed next, which the study then takes as they are."""
         self._sampler.given = {}
-        if self._proposer is not None and self._drafts is not None:
-            draft = self._proposer.propose()
-            self._sampler.given = {} if draft is None else self._drafts.parameters(draft)
-        return self._suggested(number)
+        if self._proposer is None or self._drafts is None:
+            return None
+        draft = self._proposer.propose()
+        self._sampler.given = {} if draft is None else self._drafts.parameters(draft)
+        return draft
 
     def follow(self, number: int, point: Mapping[str, Any]) -> None:
         """Take a point that another search proposed, before it grew to this one."""
+        self._names[number] = str(number)
         self._sampler.given = self._as_parameters(point)
         self._suggested(number)
 
@@ -97,7 +135,7 @@ class OptunaSearcher:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that a Gaussian process takes its time
-                self._search.suggest(str(number))
+                self._search.suggest(self._names[number])
         finally:
             torch.set_num_threads(threads)
         if self._drafts is not None:
@@ -110,16 +148,16 @@ class OptunaSearcher:
         """A configuration ended: with its values, or pruned (None) with what it reached."""
         for epoch, accuracy in sorted(reached.items()):
             self._search.on_trial_result(
-                str(number), {self._metrics[0]: accuracy, "training_iteration": epoch}
+                self._names[number], {self._metrics[0]: accuracy, "training_iteration": epoch}
             )
         self._tell_proposer(number, None if values is None else values[0])
         ended = None if values is None else dict(zip(self._metrics, values, strict=True))
-        self._search.on_trial_complete(str(number), ended)
+        self._search.on_trial_complete(self._names[number], ended)
 
     def fail(self, number: int) -> None:
         """A trial of the configuration failed."""
         self._tell_proposer(number, None)
-        self._search.on_trial_complete(str(number), None, error=True)
+        self._search.on_trial_complete(self._names[number], None, error=True)
 
     def _suggest_point(self, trial: Any) -> None:
         """Keep the point here: what OptunaSearch returns takes a / in a name for a level."""
