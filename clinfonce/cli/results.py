@@ -112,9 +112,14 @@ def _relate(arguments: argparse.Namespace) -> int:
     relation = results.relate(store, metric=arguments.metric, sweep=arguments.sweep)
     choice = {"metric": arguments.metric, "sweep": arguments.sweep}
     roles = results.column_roles(store, **choice)
+    objective = results.searched_objective(store, **choice)
     factors = results.factors_of(store, **choice)
     if arguments.json:
-        more = {"roles": list(map(asdict, roles)), "factors": list(map(asdict, factors))}
+        more = {
+            "roles": list(map(asdict, roles)),
+            "objective": None if objective is None else asdict(objective),
+            "factors": list(map(asdict, factors)),
+        }
         print(json.dumps({**relation.to_json(), **more}, indent=1))
         return 0
     say(relation.answer)
@@ -144,7 +149,7 @@ def _relate(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     _say_targets(relation.targets)
     _show_relation(relation, results.QUANTITIES)
-    _show_roles(roles)
+    _show_roles(roles, objective)
     _show_factors(factors)
     for note in relation.notes:
         say(f"- {note}")
@@ -175,7 +180,15 @@ def _show_relation(relation: Any, quantities: Mapping[str, str]) -> None:
         )
 
 
-def _show_roles(roles: Sequence[Any]) -> None:
+def _show_roles(roles: Sequence[Any], objective: Any) -> None:
+    if objective is not None:
+        tried = ", ".join(f"{name} in {n}" for name, n in objective.trials.items())
+        doubt = "" if objective.certain else ", which may be chance"
+        say(
+            f"\nBest objective, the roles of the columns held: {objective.objective}, "
+            f"{_points(objective.gain.estimate)} points of validation accuracy over the next "
+            f"({_points_interval(objective.gain)}{doubt}; tried {tried})"
+        )
     if not roles:
         return
     say(f"\nRoles of the columns by {roles[0].n} searched trials, points of validation accuracy:")

@@ -7,7 +7,12 @@ from clinfonce.results.analysis.factors import Factor, factors_of
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import QUANTITIES, Relation, relate
-from clinfonce.results.analysis.roles import ColumnRole, column_roles
+from clinfonce.results.analysis.roles import (
+    ColumnRole,
+    SearchedObjective,
+    column_roles,
+    searched_objective,
+)
 from clinfonce.results.analysis.winner import best_of_sweep
 from clinfonce.results.plot.files import figure_files
 from clinfonce.results.report.page import report
@@ -24,6 +29,7 @@ __all__ = [
     "Importance",
     "Relation",
     "Results",
+    "SearchedObjective",
     "Share",
     "Store",
     "attribute_importance",
@@ -35,5 +41,6 @@ __all__ = [
     "ped_anova",
     "relate",
     "report",
+    "searched_objective",
     "write_table",
 ]

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ ROLES = ("attract", "suppress", "ignore")
 _FEWEST = 8  # trials, below which nothing is said
 _RESAMPLES = 400
 _RIDGE = 1.0  # of effects in standard deviations: with few trials they are pulled to 0
+_OBJECTIVE = ""  # beside the columns, none of which has this name
 _NONE = Interval(None, None, None)
 
 
@@ -51,6 +52,23 @@ class ColumnRole:
     n: int
 
 
+@dataclass(frozen=True)
+class SearchedObjective:
+    """What a search of roles found of its objectives.
+
+    Attributes:
+        objective: the one of the highest effect, such as attribute_prediction.
+        certain: whether the interval of `gain` leaves out 0.
+        gain: validation accuracy that it adds over the next best, the roles held.
+        trials: how many trials each objective had.
+    """
+
+    objective: str
+    certain: bool
+    gain: Interval
+    trials: Mapping[str, int]
+
+
 def column_roles(
     results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None = None
 ) -> tuple[ColumnRole, ...]:
@@ -68,20 +86,82 @@ def column_roles(
     Raises:
         InputError: unknown metric or sweep, or the trials are of several data sets.
     """
+    found = _searched(results, metric, sweep)
+    if found is None:
+        return ()
+    points, values, best = found
+    shares = importance_shares(
+        [{name: role for name, role in point.items() if name != _OBJECTIVE} for point in points],
+        values,
+    )
+    rows = []
+    for name, effects in _effects(points, values).items():
+        if name == _OBJECTIVE:
+            continue
+        role, gain = _winner(effects)
+        rows.append(
+            ColumnRole(
+                column=name,
+                role=role,
+                certain=gain.low is not None and gain.low > 0,
+                effects={r: statistics.percentiles(*e) for r, e in effects.items() if e[1].any()},
+                gain=gain,
+                importance=shares.get(name, _NONE),
+                best=best[name],
+                n=len(points),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (-(row.importance.estimate or 0), row.column)))
+
+
+def searched_objective(
+    results: Results, *, metric: str = DEFAULT_METRIC, sweep: str | None = None
+) -> SearchedObjective | None:
+    """Which objective a search of roles should take; None where it tried one or none.
+
+    The regression is that of `column_roles`, with the roles of all columns held.
+
+    Args:
+        results: an open store.
+        metric: accuracy column of `trials`, of which the validation split's counterpart is taken.
+        sweep: name of one sweep; None takes all.
+
+    Raises:
+        InputError: unknown metric or sweep, or the trials are of several data sets.
+    """
+    found = _searched(results, metric, sweep)
+    if found is None:
+        return None
+    points, values, _ = found
+    effects = _effects(points, values).get(_OBJECTIVE)
+    if effects is None:
+        return None
+    (objective, gain), trials = _winner(effects), Counter(point[_OBJECTIVE] for point in points)
+    return SearchedObjective(
+        objective, gain.low is not None and gain.low > 0, gain, dict(trials.most_common())
+    )
+
+
+def _searched(
+    results: Results, metric: str, sweep: str | None
+) -> tuple[list[dict[str, str]], Array, dict[str, str]] | None:
+    """What searched trials chose and reached, and the best choice; None where that is too little.
+
+    Chosen are the role of each column that had more than one, and the objective.
+    """
     trials = [t for t in select_trials(results, metric, sweep) if _counts(t)]
     found = [(trial, roles) for trial in trials if (roles := roles_of(trial["spec"]))]
     names = sorted({name for _, roles in found for name in roles})
-    points = [{name: roles.get(name, "ignore") for name in names} for _, roles in found]
-    names = [name for name in names if len({point[name] for point in points}) > 1]
-    if len(points) < _FEWEST or not names:
-        return ()
+    points = [
+        {**{name: roles.get(name, "ignore") for name in names}, _OBJECTIVE: str(trial["objective"])}
+        for trial, roles in found
+    ]
+    varied = [n for n in (*names, _OBJECTIVE) if len({point[n] for point in points}) > 1]
+    if len(points) < _FEWEST or not set(varied) - {_OBJECTIVE}:
+        return None
     values = np.array([trial["chosen_validation"] for trial, _ in found])
     best = _best([trial for trial, _ in found], points)
-    kept = [{name: point[name] for name in names} for point in points]
-    shares = importance_shares(kept, values)
-    objectives = [str(trial["objective"]) for trial, _ in found]
-    rows = _column_roles(kept, values, shares, best, objectives)
-    return tuple(sorted(rows, key=lambda row: (-(row.importance.estimate or 0), row.column)))
+    return [{name: point[name] for name in varied} for point in points], values, best
 
 
 def roles_of(spec: str) -> dict[str, str]:
@@ -110,48 +190,33 @@ def _best(trials: Sequence[Mapping[str, Any]], points: Sequence[dict[str, str]])
     return roles[max(reached, key=lambda spec: float(np.mean(reached[spec])))]
 
 
-def _column_roles(
-    points: Sequence[dict[str, str]],
-    values: Array,
-    shares: Mapping[str, Interval],
-    best: Mapping[str, str],
-    objectives: Sequence[str],
-) -> list[ColumnRole]:
-    tried = {name: [r for r in ROLES if any(p[name] == r for p in points)] for name in points[0]}
-    base = {name: "ignore" if "ignore" in roles else roles[-1] for name, roles in tried.items()}
-    terms = [(n, role) for n, roles in tried.items() for role in roles if role != base[n]]
-    held = sorted(set(objectives))[1:]  # behind the roles
-    design = np.array([
-        [*(float(point[n] == role) for n, role in terms), *(float(one == o) for o in held)]
-        for point, one in zip(points, objectives, strict=True)
-    ])  # fmt: skip
+def _effects(
+    points: Sequence[dict[str, str]], values: Array
+) -> dict[str, dict[str, tuple[float, Array]]]:
+    """What each choice adds over the one that all are held against, and that of resampled trials.
+
+    The role held against is ignore, if it was tried.
+    """
+    tried = {name: _in_order({point[name] for point in points}) for name in points[0]}
+    base = {name: choices[-1] for name, choices in tried.items()}
+    terms = [(n, choice) for n, choices in tried.items() for choice in choices[:-1]]
+    design = np.array([[float(point[n] == choice) for n, choice in terms] for point in points])
     estimate = _fit(design, values)
     rng = np.random.default_rng(0)
     rows = rng.integers(len(values), size=(_RESAMPLES, len(values)))
     draws = np.array([_fit(design[each], values[each]) for each in rows])
-    found = []
-    for name, roles in tried.items():
-        at = {role: i for i, (column, role) in enumerate(terms) if column == name}
-        effects = {
-            role: (float(estimate[at[role]]), draws[:, at[role]])
-            if role in at
-            else (0.0, np.zeros(_RESAMPLES))
-            for role in roles
-        }
-        role, gain = _winner(effects)
-        found.append(
-            ColumnRole(
-                column=name,
-                role=role,
-                certain=gain.low is not None and gain.low > 0,
-                effects={r: statistics.percentiles(*effects[r]) for r in roles if r in at},
-                gain=gain,
-                importance=shares.get(name, _NONE),
-                best=best[name],
-                n=len(points),
-            )
-        )
+    found: dict[str, dict[str, tuple[float, Array]]] = {name: {} for name in tried}
+    for number, (name, choice) in enumerate(terms):
+        found[name][choice] = float(estimate[number]), draws[:, number]
+    for name, choice in base.items():
+        found[name][choice] = 0.0, np.zeros(_RESAMPLES)
     return found
+
+
+def _in_order(choices: Collection[str]) -> list[str]:
+    """Roles in their order, others by name behind them."""
+    roles = [role for role in ROLES if role in choices]
+    return roles + sorted(set(choices) - set(ROLES))
 
 
 def _winner(effects: Mapping[str, tuple[float, Array]]) -> tuple[str, Interval]:

@@ -11,7 +11,12 @@ from clinfonce.results.analysis.factors import Factor, factors_of
 from clinfonce.results.analysis.importance import Importance, attribute_importance
 from clinfonce.results.analysis.ped_anova import Share, ped_anova
 from clinfonce.results.analysis.relation import Relation, relate
-from clinfonce.results.analysis.roles import ColumnRole, column_roles
+from clinfonce.results.analysis.roles import (
+    ColumnRole,
+    SearchedObjective,
+    column_roles,
+    searched_objective,
+)
 from clinfonce.results.sql.query import Results
 
 # Columns of trials that make up the setting, and how people call them.
@@ -68,6 +73,7 @@ class Material:
     importances: tuple[Importance, ...]
     shares: tuple[Share, ...]
     roles: tuple[ColumnRole, ...]
+    objective: SearchedObjective | None
     factors: tuple[Factor, ...]
     dots: tuple[Dot, ...]
     curves: tuple[Curve, ...]
@@ -96,6 +102,7 @@ def gather(results: Results, *, metric: str, sweep: str | None) -> Material:
         attribute_importance(results, metric=metric, sweep=sweep),
         ped_anova(results, metric=metric, sweep=sweep),
         column_roles(results, metric=metric, sweep=sweep),
+        searched_objective(results, metric=metric, sweep=sweep),
         factors_of(results, metric=metric, sweep=sweep),
         dots_of(results, metric=metric, sweep=sweep),
         curves_of(results, metric=metric, sweep=sweep),

@@ -149,6 +149,12 @@ def _roles(material: Material) -> str:
         "to validation accuracy over the next best role, the other columns held, with a 95 % "
         "interval from resampling trials. Where the interval holds 0 either role may be as good."
     )
+    if (objective := material.objective) is not None and objective.gain.estimate is not None:
+        doubt = "" if objective.certain else ", which may be chance"
+        caption += (
+            f" The objective {objective.objective} adds {100 * objective.gain.estimate:.1f} points "
+            f"over the next best, the roles held{doubt}."
+        )
     draw = partial(_sized, figures.column_roles, found)
     return _section("roles", "Roles of the columns", draw, caption)
 

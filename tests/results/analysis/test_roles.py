@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from clinfonce.results import Store, column_roles
+from clinfonce.results import Store, column_roles, searched_objective
 from clinfonce.results import open as open_results
 from tests.results.store.test_store import rows
 
@@ -18,11 +18,13 @@ WORTH = {
 }
 
 
-def searched(path, n=60, choices=ROLES, noise=0.01, **changes):
+def searched(path, n=60, choices=ROLES, noise=0.01, objectives=("cl_infonce",), **changes):
     store, rng = Store.create(path), np.random.default_rng(0)
     for i in range(n):
         roles = {name: str(rng.choice(choices)) for name in WORTH}
         reached = 0.5 + sum(WORTH[name].get(role, 0) for name, role in roles.items())
+        objective = str(rng.choice(objectives)) if len(objectives) > 1 else objectives[0]
+        reached += 0.05 * (objective == "attribute_prediction")
         columns = {name: {"role": role} for name, role in roles.items()}
         trial, epochs, clustering = rows(
             f"t{i}",
@@ -30,6 +32,7 @@ def searched(path, n=60, choices=ROLES, noise=0.01, **changes):
             role="search",
             source="similarity",
             seed=i,
+            objective=objective,
             spec=json.dumps({"similarity": {"columns": columns}, "seed": i}),
             val_linear_top1_5=reached + noise * rng.normal(),
             test_linear_top1_5=rng.random(),
@@ -71,3 +74,20 @@ def test_other_trials_say_nothing(tmp_path, changes):
 
 def test_a_few_trials_say_nothing(tmp_path):
     assert column_roles(searched(tmp_path, n=7)) == ()
+
+
+def test_of_several_objectives_the_better_is_said_with_the_roles_held(tmp_path):
+    store = searched(tmp_path, objectives=("cl_infonce", "attribute_prediction"))
+    found = searched_objective(store)
+    assert (found.objective, found.certain) == ("attribute_prediction", True)
+    assert found.gain.estimate == pytest.approx(0.05, abs=0.01)
+    assert found.gain.low < found.gain.estimate < found.gain.high
+    assert sum(found.trials.values()) == 60
+    roles = {row.column: row for row in column_roles(store)}
+    assert set(roles) == set(WORTH)  # the objective is no column
+    assert roles["useful"].gain.estimate == pytest.approx(0.2, abs=0.02)
+    assert sum(row.importance.estimate for row in roles.values()) == pytest.approx(1)
+
+
+def test_of_one_objective_nothing_is_said(tmp_path):
+    assert searched_objective(searched(tmp_path)) is None
