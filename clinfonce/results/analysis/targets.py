@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t as students_t
-
 from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.analysis.uneven import Uneven, uneven_targets
 from clinfonce.results.sql.columns import quoted
@@ -256,6 +254,8 @@ def _paired(ours: Mapping[Seed, float], theirs: Mapping[Seed, float]) -> tuple[I
         return Interval(None, None, None), 0
     if len(gains) == 1:
         return Interval(gains[0], None, None), 1
+    from scipy.stats import t as students_t  # slow to import
+
     reach = float(students_t.ppf(0.975, len(gains) - 1)) * stdev(gains) / math.sqrt(len(gains))
     return Interval(fmean(gains), fmean(gains) - reach, fmean(gains) + reach), len(gains)
 

@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from scipy.stats import t as student
-
 _ERROR = 0.05  # share of races in which the best one may be sent out, at most
 
 
@@ -25,6 +23,8 @@ def still_racing(racing: Sequence[int], reached: Sequence[Sequence[float]]) -> l
     freedom = sum(len(reached[each]) - 1 for each in known)
     pooled = sum((len(reached[e]) - 1) * variance(reached[e]) for e in known) / freedom
     best = max(known, key=lambda each: fmean(reached[each]))
+    from scipy.stats import t as student  # slow to import
+
     sure = float(student.ppf(1 - _ERROR / (len(known) - 1), freedom))
 
     def behind(each: int) -> bool:
