@@ -100,6 +100,7 @@ def small(words):
     """A sweep with settings that make it short."""
     fields = ["trial.epochs=2", "search.trials=2", "seeds=[1]"]
     fields += ["trial.evaluation.every=1", "trial.sampler.batch_size=64"]
+    fields.append("resources.cpus=2")  # a second process takes longer to start than to train
     if words[1] in ("digits", "photos.yaml"):
         fields.append("scheduler.grace_epochs=1")
     return [*words, *(word for field in fields for word in ("--set", field))]

@@ -22,6 +22,7 @@ SWEEP = {
         "epochs": 2,
     },
     "seeds": [1],
+    "resources": {"cpus": 2.0},  # a second process takes longer to start than to train
     "fixed": [{"name": "InfoNCE", "trial": {}}],
     "search": {
         "trials": 3,

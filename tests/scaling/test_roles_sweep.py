@@ -47,6 +47,7 @@ trial:
   evaluation: {every: 3, draws: 3}
   epochs: 3
 seeds: [1]
+resources: {cpus: 2}
 search:
   trials: 9
   trial: {similarity: {suppress: {by: adversary}}}

@@ -21,7 +21,13 @@ N = 160
 README = Path("README.md").absolute()
 SMALL = [
     word
-    for field in ("trial.epochs=4", "search.trials=3", "scheduler.grace_epochs=2", "seeds=[1]")
+    for field in (
+        "trial.epochs=4",
+        "search.trials=3",
+        "scheduler.grace_epochs=2",
+        "seeds=[1]",
+        "resources.cpus=2",  # of two cores: a second process takes longer to start than to train
+    )
     for word in ("--set", field)
 ]
 LABELS = ("round", "square", "tall", "wide")
@@ -131,13 +137,18 @@ def test_a_sweep_is_made_of_what_other_tools_write(here, write, capsys):
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.parametrize("write", [spreadsheet, image_folder, hugging_face, webdataset])
+@pytest.mark.parametrize("write", [image_folder, hugging_face, webdataset])
 def test_four_commands_lead_from_what_other_tools_write_to_an_answer(here, write, capsys):
     assert main(["init", *write(here), "--minutes", "1"]) == 0
     assert main(["sweep", "photos.yaml", *SMALL]) == 0
     assert main(["report"]) == 0
     assert main(["best"]) == 0
-    best = yaml.safe_load(capsys.readouterr().out.partition("name: photos-best")[2])
+    check_answer(capsys.readouterr().out)
+
+
+def check_answer(said):
+    """What the sweep leaves and what the commands after it say."""
+    best = yaml.safe_load(said.partition("name: photos-best")[2])
     assert best["data"]["name"] == "prepared/photos"
     rows = pa.parquet.read_table("results/trials").to_pylist()
     assert {row["status"] for row in rows} <= {"complete", "stopped"}
@@ -168,7 +179,7 @@ def test_the_commands_of_the_readme_lead_from_a_spreadsheet_to_an_answer(here, c
     spreadsheet(here)
     for words in commands:
         assert main([*words, *(SMALL if words[0] == "sweep" else [])]) == 0
-    said = capsys.readouterr().out
-    assert "name: photos-best" in said
+        if words[0] == "best":
+            check_answer(capsys.readouterr().out)
     assert main(["report", "--images"]) == 0
     assert "Map of test images" in (here / "results/report.html").read_text()
