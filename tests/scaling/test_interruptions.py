@@ -106,7 +106,9 @@ class KillsKept(Quiet):
 
 
 def test_the_death_of_a_process_kept_for_the_next_trial_is_one_death(cluster, tmp_path):
-    alone = {"fixed": [{"name": "alone", "trial": {}}], "seeds": [1, 2, 3, 4, 5, 6]}
+    # Two at a time, each with a machine of its own.
+    alone = {"fixed": [{"name": "alone", "trial": {}}], "seeds": [1, 2, 3, 4]}
+    alone |= {"resources": {"cpus": 2.0}}
     killer = KillsKept()
     sweep(tmp_path / "killed", display=killer, **alone)
     sweep(tmp_path / "whole", **alone)

@@ -7,8 +7,11 @@ import sys
 import time
 
 import pytest
+import yaml
 
 from clinfonce import results
+from clinfonce.config import ExperimentSpec
+from clinfonce.trial.single import pretrain
 from tests.scaling.sweeps import reproducible
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -126,21 +129,22 @@ def test_an_interrupted_sweep_goes_on_to_the_rows_of_an_undisturbed_one(
 
 
 def test_two_workers_make_the_curve_of_one(tmp_path):
-    """Through Ray Train, each with half of every batch."""
+    """Through Ray Train, each with half of every batch; and one without Ray."""
+    trial = yaml.safe_load(SWEEP)["trial"] | {"clustering": {"source": "column", "column": "loop"}}
+    values = {"name": "loops", "data": {"name": "digits"}}
+    two = values | {"seeds": [1], "fixed": [{"name": "loops", "trial": {}}]}
+    two["trial"] = trial | {"workers": 2}
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(two))
+    sweep(tmp_path / "two.yaml", tmp_path / "two")
+    one = ExperimentSpec.model_validate(values | {"trial": trial | {"seed": 1}})
+    pretrain(one, tmp_path / "one")
     curves = []
-    for workers in (1, 2):
-        specification = tmp_path / f"workers-{workers}.yaml"
-        specification.write_text(
-            SWEEP.split("seeds:")[0] + f"  workers: {workers}\nseeds: [1]\n"
-            "fixed: [{name: loops, trial: {clustering: {source: column, column: loop}}}]\n"
-        )
-        home = tmp_path / f"results-{workers}"
-        sweep(specification, home)
-        epochs = results.open(home).sql("SELECT loss, val_knn FROM epochs ORDER BY epoch")
-        curves.append(epochs.to_pydict())
-        assert results.open(home).sql("SELECT workers FROM trials").to_pylist() == [
-            {"workers": workers}
-        ]
+    for name, workers in (("one", 1), ("two", 2)):
+        found = results.open(tmp_path / name)
+        (row,) = found.sql("SELECT workers, world_size FROM trials").to_pylist()
+        assert row == {"workers": workers, "world_size": workers}
+        curves.append(found.sql("SELECT loss, val_knn FROM epochs ORDER BY epoch").to_pydict())
     one, two = curves
+    assert len(one["loss"]) == 4
     assert two["loss"] == pytest.approx(one["loss"], abs=1e-3)
     assert two["val_knn"] == pytest.approx(one["val_knn"], abs=0.03)

@@ -12,7 +12,7 @@ import pytest
 from clinfonce.cli import main
 from clinfonce.errors import InputError
 from clinfonce.scaling.connection.address import asks_for_token, check_address
-from tests.scaling.storage import SWEEP, TRIALS
+from tests.scaling.storage import SWEEP
 
 
 @pytest.mark.parametrize("address", ["here", "ray://10.0.0.1:10001", "http://10.0.0.1:8265", "a:b"])
@@ -165,7 +165,7 @@ class TestARunningCluster:
 @pytest.mark.slow
 @pytest.mark.usefixtures("our_token")
 def test_a_cluster_without_tokens_runs_sweeps_of_who_has_one(tmp_path, monkeypatch):
-    (tmp_path / "demo.yaml").write_text(SWEEP)
+    (tmp_path / "demo.yaml").write_text(SWEEP.split("search:")[0])
     command = [sys.executable, "-m", "clinfonce", "sweep", "demo.yaml", "--address"]
     with ray_elsewhere(RAY_AUTH_MODE="disabled") as address:
         assert not asks_for_token(address)
@@ -173,7 +173,7 @@ def test_a_cluster_without_tokens_runs_sweeps_of_who_has_one(tmp_path, monkeypat
             [*command, address], cwd=tmp_path, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr
-        assert f"[{TRIALS}/{TRIALS}]" in done.stderr
+        assert "[1/1]" in done.stderr
         monkeypatch.setenv("RAY_AUTH_MODE", "token")
         with pytest.raises(InputError, match="runs without a token, but RAY_AUTH_MODE is 'token'"):
             check_address(address)
