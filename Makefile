@@ -29,7 +29,7 @@ test: .venv/ready-test .venv/ready-trackers  ## run the tests but the slow ones
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster"
 
 test-slow: .venv/ready-test .venv/ready-trackers  ## run the slow tests, and those in a browser
-	@$(BIN)/python -m pytest --maxfail 2 -n 2 --dist loadfile -m "(slow or browser) and not cluster"
+	@$(BIN)/python -m pytest --maxfail 2 -n 2 --dist loadfile --no-loadscope-reorder -m "(slow or browser) and not cluster"
 
 test-oldest: .venv-oldest/ready  ## run the fast tests with the oldest packages that pyproject.toml admits
 	@.venv-oldest/bin/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster"
