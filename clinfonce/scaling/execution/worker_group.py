@@ -17,6 +17,8 @@ from clinfonce.scaling.limits import MOST_DEATHS
 
 _ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # Ray's 2 s end trials late
+    # A process for each group, whose warning nobody reads: it resumes as after any death.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     # A dead worker's companions cannot leave their process group in order; do not wait long.
     "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",
 }
