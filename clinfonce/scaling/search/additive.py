@@ -33,7 +33,8 @@ class Additive:
         first: drafts to begin with.
         empty: whether the empty draft may be tried; it is the first one then.
         largest: parts of a draft at most.
-        others: whether there are dimensions beside: a draft may be tried again at other values.
+        others: whether there are dimensions beside: a draft may be tried again at other values,
+            half as often as there are drafts that were tried.
     """
 
     def __init__(
@@ -99,9 +100,12 @@ class Additive:
         return free[int(np.argmax(bounds))]
 
     def _is_free(self, draft: Draft) -> bool:
-        if self._others:
-            return self._running[draft] <= 0 and draft not in self._worst | self._withdrawn
-        return draft not in self._seen
+        if not self._others:
+            return draft not in self._seen
+        if self._running[draft] > 0 or draft in self._worst | self._withdrawn:
+            return False
+        # Else the other dimensions would be tuned for the first good draft, whatever they bring.
+        return 2 * len(self._values.get(draft, ())) <= len(self._seen)
 
     def _bounds(
         self, free: Sequence[Draft], known: Mapping[Draft, Sequence[float]]

@@ -127,3 +127,11 @@ def test_random_drafts_have_all_sizes():
     assert min(counts[:4]) > 30
     assert counts[4] == 0
     assert all(len({GROUPS[p] for p in d}) == len(d) for d in drafts)
+
+
+def test_beside_other_dimensions_the_best_draft_leaves_room_for_others():
+    """Or all trials would tune the others for the first good one, whatever they bring."""
+    drafts = run(Additive(GROUPS, others=True), 20)
+    best = max(drafts, key=drafts.count)
+    assert 3 <= drafts.count(best) <= 8
+    assert len(set(drafts)) >= 8
