@@ -27,7 +27,10 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 def write_example(
     path: Path, *, seeds: int = 2, epochs: int = 12, kmeans: int = 5, sweep: str = "example"
 ) -> Store:
-    """Write a store with about (10 + kmeans) · seeds trials, two of them not complete."""
+    """Write a store with about (10 + kmeans) · seeds trials, two of them not complete.
+
+    It is compacted: each query reads all files, and those of single trials take most of its time.
+    """
     store = Store.create(path)
     number = 0
     for name, source, extra, ids in _clusterings(kmeans):
@@ -42,6 +45,7 @@ def write_example(
     failed = {k: v for k, v in stopped.items() if k not in ("val_knn", "loss")}
     failed |= {"trial_id": f"{sweep}-failed", "number": number + 1, "status": "failed"}
     store.write_trial(failed | {"error": "loss is not finite", "epochs_run": 0}, [], clustering)
+    store.compact()
     return store
 
 

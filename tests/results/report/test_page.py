@@ -201,7 +201,7 @@ def test_four_times_as_many_trials_take_four_times_as_many_calls(tmp_path: Path)
         assert len(text) < 1_600 * count + 1_000_000
         return made
 
-    assert calls(2_400) < 4.5 * calls(600)
+    assert calls(1_200) < 4.5 * calls(300)
 
 
 def _calls(what: Callable[[], str]) -> tuple[int, str]:

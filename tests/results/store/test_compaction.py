@@ -25,8 +25,9 @@ def fill(path: Path, names: list[str]) -> Store:
 
 def content(store: Store) -> Any:
     """All rows of all tables, read in both ways."""
+    results = open_results(store)
     tables = {
-        table: open_results(store).sql(f"from {table} order by all").to_pylist()
+        table: results.sql(f"from {table} order by all").to_pylist()
         for table in ("trials", "scores", "epochs", "clusterings")
     }
     finished = store.finished()
