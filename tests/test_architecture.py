@@ -1,6 +1,7 @@
 """The rules of docs/architecture.md, checked on the source."""
 
 import ast
+import functools
 import re
 import statistics
 import subprocess
@@ -64,9 +65,15 @@ def room(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@functools.cache
+def nodes(path):
+    """All of a file's syntax, parsed once for all rules."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imported(path):
     """Modules that a file imports, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -106,7 +113,7 @@ def test_packages_stay_in_their_rooms(path):
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_only_the_command_prints(path):
-    calls = [n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+    calls = [n.func for n in nodes(path) if isinstance(n, ast.Call)]
     prints = [f for f in calls if isinstance(f, ast.Name) and f.id == "print"]
     assert not prints or room(path) == "cli"
 
@@ -150,7 +157,7 @@ def test_files_and_functions_are_short():
 
 
 def functions(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             documented = ast.get_docstring(node) is not None
             words = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0
@@ -175,7 +182,7 @@ def test_nothing_is_unpickled(path):
 
     Data sets that are published as pickles are another matter, for their room alone.
     """
-    calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+    calls = [n for n in nodes(path) if isinstance(n, ast.Call)]
     for call in calls:
         name = ast.unparse(call.func)
         options = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
