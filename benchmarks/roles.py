@@ -4,7 +4,8 @@
     python benchmarks/roles.py --data prepared/ucmerced --results results
     python benchmarks/roles.py --data prepared/clothing --results results
     clinfonce prepare ucmerced --root DIR --out prepared/ucmerced-32 --size 32
-    python benchmarks/roles.py --data prepared/ucmerced-32 --results results --scratch --epochs 40
+    python benchmarks/roles.py --data prepared/ucmerced-32 --results results --scratch
+    python benchmarks/roles.py --data prepared/clothing-32 --results results --scratch --epochs 10
 
 Adapters on cached features of EfficientNet-Lite0 (ImageNet) at 96 px, or with --scratch a small
 convolutional network of random weights. Each method chooses between two settings by validation
@@ -204,9 +205,9 @@ def columns_found(spec, home, output):
     for row in results.column_roles(opened, **choice):
         yield {
             "data": spec.data.name.rsplit("/", 1)[-1], "output": output, "column": row.column,
-            "role": row.role,
-            "certain": row.certain, "gain": row.gain.estimate, "low": row.gain.low,
-            "high": row.gain.high, "importance": row.importance.estimate, "best": row.best,
+            "role": row.role, "certain": row.certain, "gain": row.gain.estimate,
+            "low": row.gain.low, "high": row.gain.high, "importance": row.importance.estimate,
+            "best": row.best,
         }  # fmt: skip
 
 

@@ -102,7 +102,7 @@ class Additive:
     def _is_free(self, draft: Draft) -> bool:
         if not self._others:
             return draft not in self._seen
-        if self._running[draft] > 0 or draft in self._worst | self._withdrawn:
+        if self._running[draft] > 0 or draft in self._worst or draft in self._withdrawn:
             return False
         # Else the other dimensions would be tuned for the first good draft, whatever they bring.
         return 2 * len(self._values.get(draft, ())) <= len(self._seen)
