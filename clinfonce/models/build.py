@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from clinfonce.errors import InputError
+from clinfonce.memory import keep_freed_memory
 from clinfonce.models import imported, timm
 from clinfonce.models.encoder import Encoder, use_statistics
 from clinfonce.models.resnet import RESNETS, Stem, build_resnet
@@ -27,7 +28,8 @@ def build_encoder(
     """Build an encoder with random weights; `torch.manual_seed` decides them.
 
     The filters of convolutional networks lie in memory with the channels last, which makes a
-    training step up to twice as fast; shapes and names of the weights are the same.
+    training step up to twice as fast; shapes and names of the weights are the same. From here on
+    the process keeps memory that it frees (see `clinfonce.memory`).
 
     Args:
         name: small_cnn, resnet18, resnet34, resnet50, vit_s16, vit_s8, timm:<model>[.<tag>], or
@@ -49,7 +51,9 @@ def build_encoder(
             channels, or images that the network cannot take.
     """
     _check_choice(name, channels, stem, width)
+    keep_freed_memory()
     network = _build(name, channels=channels, image_size=image_size, stem=stem, width=width)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if mean is None and name.startswith(imported.PREFIX):
         mean, std = getattr(network, "mean", None), getattr(network, "std", None)
     use_statistics(network, mean, std, channels=channels)
@@ -61,21 +65,15 @@ def _build(
 ) -> Encoder:
     if name == "small_cnn":
         _check_size(name, image_size, 4)
-        small = SmallCNN(channels=channels, image_size=image_size, width=width or 32)
-        return _channels_last(small)
+        return SmallCNN(channels=channels, image_size=image_size, width=width or 32)
     if name.startswith(imported.PREFIX):
         return imported.build_imported(name, channels=channels, image_size=image_size)
     if name in RESNETS:
         stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
         _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
-        return _channels_last(build_resnet(name, channels=channels, stem=stem))
+        return build_resnet(name, channels=channels, stem=stem)
     full = timm.SHORT_NAMES.get(name, name)
     return timm.build_timm(full, channels=channels, image_size=image_size)
-
-
-def _channels_last(network: Encoder) -> Encoder:
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
 
 
 def _check_choice(name: str, channels: int, stem: str | None, width: int | None) -> None:

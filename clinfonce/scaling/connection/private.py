@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clinfonce.errors import RunError
+from clinfonce.memory import ENVIRONMENT as MEMORY
 from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.environment import environment
 
@@ -60,12 +61,12 @@ def private_folder() -> Iterator[Path]:
 def to_itself(niceness: int) -> Iterator[None]:
     """Let a Ray that is started meanwhile listen on loopback alone, and serve no metrics.
 
-    What the environment says of metrics counts.
+    What the environment says of metrics and of memory counts.
 
     Args:
         niceness: of the processes that run trials, 0 to 19.
     """
-    wanted = _ENVIRONMENT | {"RAY_worker_niceness": str(niceness)}
+    wanted = _ENVIRONMENT | MEMORY | {"RAY_worker_niceness": str(niceness)}
     with (
         ray_private.on_loopback(),
         environment(**{name: os.environ.get(name, value) for name, value in wanted.items()}),

@@ -10,6 +10,7 @@ from pathlib import Path
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from clinfonce.memory import ENVIRONMENT as MEMORY
 from clinfonce.scaling import ray_private
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.task_queue import TaskQueue, answers
@@ -22,7 +23,8 @@ _ENVIRONMENT = {
     # A dead worker's companions cannot leave their process group in order; do not wait long.
     "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",
 }
-_PREFIXES = ("RAY_TRAIN_", "TORCH_PROCESS_GROUP_")  # variables of the user's that Ray Train reads
+# Variables of the user's that Ray Train, PyTorch and glibc read.
+_PREFIXES = ("RAY_TRAIN_", "TORCH_PROCESS_GROUP_", "MALLOC_")
 _WAITING_CALLS = 10_000  # to a queue at a time
 _FAREWELL = 90.0  # seconds for a group to end; one that waits for room sees it after a minute
 _PAUSE = 5.0  # seconds before a group is made anew
@@ -52,7 +54,7 @@ class WorkerGroup:
                 num_cpus=0,
                 max_concurrency=_WAITING_CALLS,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
-                runtime_env={"env_vars": _ENVIRONMENT | own},
+                runtime_env={"env_vars": _ENVIRONMENT | MEMORY | own},
             )
             .remote(answers)
         )
