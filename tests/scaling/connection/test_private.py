@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clinfonce.errors import RunError
+from clinfonce.memory import ENVIRONMENT as MEMORY
 from clinfonce.scaling.connection import private
 from clinfonce.scaling.connection.private import private_folder
 
@@ -86,22 +87,28 @@ class Actor:
     def niceness(self):
         return os.nice(0)
 
+    def environment(self):
+        return dict(os.environ)
+
 with ray_session(dashboard=True, niceness=3):
     actor = ray.remote(Actor).remote()
     niceness = ray.get(actor.niceness.remote())
+    environment = ray.get(actor.environment.remote())
     this = psutil.Process()
     processes = [this, *this.children(recursive=True)]
     ports = [[c.laddr.ip, c.laddr.port] for p in processes for c in p.net_connections("inet")
              if c.status == "LISTEN"]
     place = ray._private.worker._global_node.get_session_dir_path()
-    print(json.dumps([place, ports, niceness, ray.util.get_node_ip_address()]), flush=True)
+    own = [niceness, ray.util.get_node_ip_address(), environment]
+    print(json.dumps([place, ports, *own]), flush=True)
     input()
 """
 
 
 @pytest.fixture(scope="module")
 def session():
-    """A Ray as a sweep starts it: its folder, where it listens, the niceness of its workers."""
+    """A Ray as a sweep starts it: its folder, where it listens, its address; of a worker, the
+    niceness and the environment."""
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "TMPDIR": "/tmp"}
     environment.pop("RAY_ADDRESS", None)
     with subprocess.Popen(
@@ -116,12 +123,18 @@ def session():
 @pytest.mark.ray
 @pytest.mark.slow
 def test_all_of_a_local_ray_listens_on_loopback_alone_and_serves_no_metrics(session):
-    _, ports, niceness, address = session
+    _, ports, niceness, address, _ = session
     assert len(ports) > 5
     assert {ip.removeprefix("::ffff:") for ip, _ in ports} == {"127.0.0.1"}
     assert not {44217, 44227} & {port for _, port in ports}
     assert niceness == os.nice(0) + 3
     assert address == "127.0.0.1"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_processes_that_train_keep_the_memory_that_they_free(session):
+    assert session[-1].items() >= MEMORY.items()
 
 
 ATTACK = """
