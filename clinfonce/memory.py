@@ -1,8 +1,8 @@
 """What becomes of memory on the CPU that a network's batch has freed.
 
 glibc gives blocks of more than 32 MiB back to the system at once. The next batch takes them anew,
-and the system fills them with zeros page by page: up to two fifths of the time of a step. Kept, they
-cost a process up to half more memory.
+and the system fills them with zeros page by page: up to two fifths of the time of a step. Kept,
+they cost a process up to half more memory.
 """
 
 import ctypes
