@@ -6,7 +6,7 @@ What only some processes need is imported inside the functions.
 """
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +48,8 @@ NAMES = (
     "ray.core.generated.gcs_service_pb2_grpc.InternalKVGcsServiceStub=InternalKVGet",
     "ray.core.generated.gcs_service_pb2_grpc.NodeInfoGcsServiceStub=GetAllNodeInfo",
     "ray.job_submission.JobSubmissionClient._do_request",
+    "ray.train.v2._internal.callbacks.DatasetsCallback",
+    "ray.train.v2.api.data_parallel_trainer.DataParallelTrainer._create_default_callbacks",
     "ray.train.v2._internal.exceptions.WorkerGroupStartupTimeoutError",
     "ray.tune.execution.tune_controller.TrialRunnerWrapper=_tune_controller",
     "ray.tune.execution.tune_controller.TuneController._cleanup_cached_actors=force_all",
@@ -156,6 +158,27 @@ def drop_statistics(trial: Any) -> None:
     """Drop the statistics that Ray Tune keeps of an ended trial, more than half of its memory."""
     metadata = trial.run_metadata
     metadata.last_result, metadata.metric_analysis, metadata.metric_n_steps = {"done": True}, {}, {}
+
+
+def make_trainer(work: Callable[[dict[str, Any]], None], **arguments: Any) -> Any:
+    """Ray Train's trainer, without the process that it starts for Ray Data with each group.
+
+    Args:
+        work: what each worker does.
+        arguments: of the trainer.
+
+    Returns:
+        What has a method `fit`.
+    """
+    from ray.train.v2._internal.callbacks import DatasetsCallback
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    class Trainer(DataParallelTrainer):
+        def _create_default_callbacks(self) -> list[Any]:
+            found: list[Any] = super()._create_default_callbacks()
+            return [each for each in found if not isinstance(each, DatasetsCallback)]
+
+    return Trainer(work, **arguments)
 
 
 def waited_for_room(error: Exception) -> bool:

@@ -64,7 +64,7 @@ def describe_trial(
         "target": first_target(table),
         "spec": json.dumps(canonical(spec), sort_keys=True),
         "clinfonce_version": __version__,
-        "torch_version": torch.__version__,
+        "torch_version": str(torch.__version__),  # who reads its own class loads PyTorch
         "python_version": platform.python_version(),
         "finished_at": datetime.now(UTC),
     }

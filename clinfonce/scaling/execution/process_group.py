@@ -1,6 +1,7 @@
 """How the workers of a group find each other, over the network interface that Ray uses.
 
-PyTorch itself would let the first worker listen on all interfaces, to whoever calls.
+PyTorch itself would let the first worker listen on all interfaces, to whoever calls. It is loaded
+in the workers alone, not where the group is led.
 """
 
 import os
@@ -8,7 +9,6 @@ import socket
 from datetime import timedelta
 
 import ray
-import torch.distributed as dist
 
 
 def listen() -> tuple[str, int, int]:
@@ -30,6 +30,8 @@ def join(rank: int, size: int, first: tuple[str, int, int], backend: str, timeou
         backend: of `torch.distributed`.
         timeout_s: seconds that a worker waits for the others.
     """
+    import torch.distributed as dist
+
     address, port, descriptor = first
     os.environ |= {"MASTER_ADDR": address, "MASTER_PORT": str(port)}
     timeout = timedelta(seconds=timeout_s)
@@ -43,3 +45,14 @@ def join(rank: int, size: int, first: tuple[str, int, int], backend: str, timeou
         master_listen_fd=descriptor if rank == 0 else None,
     )
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+
+
+def leave() -> None:
+    """Leave the process group, and give back what PyTorch keeps of a GPU."""
+    import torch
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

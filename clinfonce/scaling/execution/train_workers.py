@@ -1,19 +1,26 @@
-"""The workers of a group, which Ray Train starts on the cluster."""
+"""The workers of a group, which Ray Train starts on the cluster.
+
+Its `TorchTrainer` would load PyTorch in the processes that lead the group, too.
+"""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 import ray.train
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.backend import Backend, BackendConfig
 
+from clinfonce.scaling import ray_private
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.network import use_interface_of_ray
-from clinfonce.scaling.execution.process_group import join, listen
+from clinfonce.scaling.execution.process_group import join, leave, listen
 from clinfonce.scaling.limits import MOST_DEATHS
 
 _COLLECTIVE = 600  # seconds that a worker waits for the others; an error it hears of at once
+# Seconds for workers to leave; a dead one's companions cannot leave in order.
+_FAREWELL = 5
 
 
 def make_trainer(
@@ -23,7 +30,7 @@ def make_trainer(
     per_worker: WorkerResources,
     context: ray.ObjectRef,
     scratch: str,
-) -> TorchTrainer:
+) -> Any:
     """What runs so many workers until their queue sends them home.
 
     Args:
@@ -35,14 +42,11 @@ def make_trainer(
         scratch: folder of this machine for Ray Train's own records.
     """
     elastic = None if per_worker.at_least is None else (per_worker.fewest(workers), workers)
-    return TorchTrainer(
+    return ray_private.make_trainer(
         serve,
         train_loop_config={"queue": queue, "context": context},
-        torch_config=_TorchOverRaysInterface(
-            # Tensors of trials that ask for the CPU need gloo beside NCCL.
-            backend="cpu:gloo,cuda:nccl" if per_worker.gpus else "gloo",
-            timeout_s=_COLLECTIVE,
-        ),
+        # Tensors of trials that ask for the CPU need gloo beside NCCL.
+        backend_config=_ProcessGroup("cpu:gloo,cuda:nccl" if per_worker.gpus else "gloo"),
         scaling_config=ray.train.ScalingConfig(
             num_workers=elastic or workers,
             use_gpu=per_worker.gpus > 0,
@@ -115,27 +119,41 @@ class _ToQueue:
 
 def _use_own_device() -> None:
     import torch
+    from ray.train.torch import get_device
 
     device = get_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
 
 
-class _TorchOverRaysInterface(TorchConfig):
-    """PyTorch's process group, over the network interface that Ray reached the machine by."""
+@dataclass
+class _ProcessGroup(BackendConfig):
+    """PyTorch's process group, over the network interface that Ray reached the machine by.
+
+    Attributes:
+        backend: of `torch.distributed`.
+    """
+
+    backend: str
 
     @property
     def backend_cls(self) -> type:
         return _Backend
 
 
-class _Backend(TorchConfig().backend_cls):  # type: ignore[misc]
-    def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
+class _Backend(Backend):
+    share_cuda_visible_devices = True
+
+    def on_start(self, worker_group: Any, backend_config: _ProcessGroup) -> None:
         worker_group.execute(use_interface_of_ray)
         first, size = worker_group.execute_single(0, listen), len(worker_group)
-        how = backend_config.backend, backend_config.timeout_s
+        how = backend_config.backend, _COLLECTIVE
         joined = [
             worker_group.execute_single_async(rank, join, rank, size, first, *how)
             for rank in range(size)
         ]
         ray.get(joined)
+
+    def on_shutdown(self, worker_group: Any, backend_config: _ProcessGroup) -> None:  # noqa: ARG002
+        with suppress(ray.exceptions.GetTimeoutError):
+            ray.get(worker_group.execute_async(leave), timeout=_FAREWELL)

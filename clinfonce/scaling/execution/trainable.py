@@ -1,6 +1,7 @@
 """What Ray Tune runs for a trial: the trial itself, or a messenger to a group of workers.
 
-PyTorch is loaded by the former alone, so that messengers stay small.
+PyTorch is loaded by the former alone, so that messengers stay small: nothing that their processes
+unpickle may import it.
 """
 
 from typing import Any
@@ -26,6 +27,20 @@ def tune_trial(config: dict[str, Any], *, context: ray.ObjectRef) -> None:
     from clinfonce.scaling.execution.worker import run_task
 
     run_task(task, ray.get(context), _ToTune())
+
+
+def tune_resources(
+    config: dict[str, Any], per_worker: dict[str, float]
+) -> ray.tune.PlacementGroupFactory:
+    """What Tune reserves for a trial.
+
+    Ray Train reserves for the workers of a group itself. The messenger that waits for their
+    reports takes no CPU, which they might lack then, but a place on the head node.
+    """
+    grouped = config["queue"] is not None
+    return ray.tune.PlacementGroupFactory(
+        [{"node:__internal_head__": 0.001} if grouped else per_worker]
+    )
 
 
 class _ToTune:

@@ -17,7 +17,7 @@ from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.placement import Placement
 from clinfonce.scaling.execution.shortage import ShortageNotice
 from clinfonce.scaling.execution.stale_groups import StalePlacementGroups
-from clinfonce.scaling.execution.trainable import tune_trial
+from clinfonce.scaling.execution.trainable import tune_resources, tune_trial
 
 _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -47,7 +47,7 @@ def run_with_tune(
     """
     # How many processes start at a time; without it one after the other.
     at_a_time = str(max(1, placement.capacity.workers))
-    resources = functools.partial(_tune_resources, per_worker=per_worker.resources)
+    resources = functools.partial(tune_resources, per_worker=per_worker.resources)
     housekeeping = _Housekeeping(interruption, ShortageNotice(placement, state.say))
     tuner = tune.Tuner(
         tune.with_resources(functools.partial(tune_trial, context=context), resources),
@@ -63,20 +63,6 @@ def run_with_tune(
         tuner.fit()
     if state.broken is None:  # otherwise the groups go down with Ray, as after Ctrl-C
         placement.close()
-
-
-def _tune_resources(
-    config: dict[str, Any], per_worker: dict[str, float]
-) -> tune.PlacementGroupFactory:
-    """What Tune reserves for a trial.
-
-    Ray Train reserves for the workers of a group itself. The messenger that waits for their
-    reports takes no CPU, which they might lack then, but a place on the head node.
-    """
-    grouped = config["queue"] is not None
-    return tune.PlacementGroupFactory(
-        [{"node:__internal_head__": 0.001} if grouped else per_worker]
-    )
 
 
 class _Housekeeping:

@@ -20,11 +20,8 @@ _ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # Ray's 2 s end trials late
     # A process for each group, whose warning nobody reads: it resumes as after any death.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
-    # A dead worker's companions cannot leave their process group in order; do not wait long.
-    "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",
 }
-# Variables of the user's that Ray Train, PyTorch and glibc read.
-_PREFIXES = ("RAY_TRAIN_", "TORCH_PROCESS_GROUP_", "MALLOC_")
+_PREFIXES = ("RAY_TRAIN_", "MALLOC_")  # variables of the user's that Ray Train and glibc read
 _WAITING_CALLS = 10_000  # to a queue at a time
 _FAREWELL = 90.0  # seconds for a group to end; one that waits for room sees it after a minute
 _PAUSE = 5.0  # seconds before a group is made anew
