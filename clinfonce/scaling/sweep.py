@@ -40,6 +40,8 @@ from clinfonce.trial.run import check_trial, find_device, run_trial
 from clinfonce.trial.start import Start, WeightsReader
 from clinfonce.trial.storable import check_storable
 
+_AUTOGROUP = Path("/proc/sys/kernel/sched_autogroup_enabled")
+
 
 def prepare_sweep(
     sweep: SweepSpec, home: str | os.PathLike[str], *, fresh: bool = False
@@ -214,10 +216,19 @@ def _other_work(niceness: int) -> str | None:
     load, cpus = os.getloadavg()[0], os.cpu_count() or 1
     if joins_cluster() or niceness == 0 or load < cpus / 2:
         return None
+    which = "what of it was started from this terminal" if _niceness_is_of_a_session() else "it"
     return (
-        f"Other work keeps about {min(load, cpus):.1f} of {cpus} CPUs busy, and trials let it go "
-        f"first (niceness {niceness}): resources.niceness 0 shares evenly"
+        f"Other work keeps about {min(load, cpus):.1f} of {cpus} CPUs busy, and trials let {which} "
+        f"go first (niceness {niceness}): resources.niceness 0 shares evenly"
     )
+
+
+def _niceness_is_of_a_session() -> bool:
+    """Whether Linux shares CPUs evenly between sessions first, so that niceness counts in each."""
+    try:
+        return _AUTOGROUP.read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 def _always_run(sweep: SweepSpec) -> list[TrialSpec]:

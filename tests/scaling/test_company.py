@@ -7,6 +7,7 @@ import pytest
 from clinfonce.cli import main
 from clinfonce.files import Folder
 from clinfonce.results.store.claim import claimed
+from clinfonce.scaling import sweep
 from clinfonce.scaling.sweep import _other_work
 
 TRIAL = "name: demo\ndata: {name: digits}\ntrial: {augmentation: none, epochs: 1}\n"
@@ -30,14 +31,19 @@ def test_what_runs_already_is_not_run_again_beside_it(command, tmp_path, monkeyp
     assert set(before) <= set((home / "sweeps").iterdir())
 
 
-def test_that_trials_step_back_behind_other_work_is_said(monkeypatch):
+def test_that_trials_step_back_behind_other_work_is_said(monkeypatch, tmp_path):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(sweep, "_AUTOGROUP", tmp_path / "autogroup")
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(os, "getloadavg", lambda: (1.5, 0.0, 0.0))
     assert _other_work(15) == (
         "Other work keeps about 1.5 of 2 CPUs busy, and trials let it go first (niceness 15): "
         "resources.niceness 0 shares evenly"
     )
+    (tmp_path / "autogroup").write_text("1\n")
+    assert "trials let what of it was started from this terminal go first" in _other_work(15)
+    (tmp_path / "autogroup").write_text("0\n")
+    assert "trials let it go first" in _other_work(15)
     assert _other_work(0) is None
     monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 9.0, 9.0))
     assert _other_work(15) is None
