@@ -1,10 +1,12 @@
 """A sweep whose processes and machines die, on a real Ray cluster."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import ray
@@ -13,7 +15,7 @@ import yaml
 from clinfonce.config import SweepSpec
 from clinfonce.scaling.sweep import prepare_sweep, run_sweep
 from clinfonce.trial.run import run_trial
-from tests.scaling.sweeps import Quiet, once
+from tests.scaling.sweeps import Quiet, once, reproducible
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # Ray's workers cannot import tests
 
@@ -75,14 +77,52 @@ def sweep(home, run=run, display=None, more=(), **changes):
     run_sweep(specification, table, store, home, display or Quiet(), run=run)
 
 
-class Disturbs(Quiet):
-    """Does something once, at the first epoch of a pair."""
+class Clock(Quiet):
+    """Knows when each trial ended."""
 
-    def __init__(self, disturb):
-        self.disturb, self.done = disturb, False
+    def __init__(self):
+        self.ends = {}
+
+    def trial(self, row, *, earlier):
+        self.ends[row["name"]] = time.monotonic()
+
+
+def undisturbed_sweep(tmp_path_factory):
+    """All rows of the sweep with its failing trials, and how long the one that hangs took.
+
+    It runs once, in whichever process of the tests is the first to ask, on its cluster.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    home, hung = place / "undisturbed", place / "undisturbed-seconds"
+    with (place / "undisturbed-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not hung.exists():
+            clock = Clock()
+            sweep(home, display=clock, more=FAILING)
+            hung.write_text(str(clock.ends["broken pair"] - clock.ends["last pair"]))
+    return reproducible(home), float(hung.read_text())
+
+
+def without_failing(rows):
+    """The same rows without those of the trials at its end."""
+    at_the_end = {trial["name"] for trial in FAILING}
+    left_out = {row["trial_id"] for row in rows["trials"] if row["name"] in at_the_end}
+    return {
+        name: [row for row in table if row.get("trial_id") not in left_out]
+        for name, table in rows.items()
+    }
+
+
+class Disturbs(Quiet):
+    """Does something once, at the first epoch of a trial of this name."""
+
+    def __init__(self, disturb, name="pair"):
+        self.disturb, self.name, self.done = disturb, name, False
 
     def epoch(self, trial_id, name, epoch, epochs, accuracy):
-        if not self.done and "pair" in name:
+        if not self.done and name.startswith(self.name):
             self.done = True
             self.disturb()  # may raise
 

@@ -4,16 +4,14 @@ import functools
 import os
 import signal
 import sys
-import time
 
 import pytest
 import ray
 
 from clinfonce.scaling.limits import MOST_DEATHS
 from clinfonce.trial.run import run_trial
-from tests.scaling.faults import FAILING, Disturbs, below, run, sweep
+from tests.scaling.faults import Disturbs, below, run, sweep, undisturbed_sweep, without_failing
 from tests.scaling.sweeps import (
-    Quiet,
     kills_a_machine,
     once,
     ray_cluster,
@@ -32,34 +30,14 @@ def cluster():
         yield cluster
 
 
-class Clock(Quiet):
-    """Knows when each trial ended."""
-
-    def __init__(self):
-        self.ends = {}
-
-    def trial(self, row, *, earlier):
-        self.ends[row["name"]] = time.monotonic()
-
-
 @pytest.fixture(scope="module")
 def undisturbed(cluster, tmp_path_factory):
-    """The sweep with its failing trials, and how long the one that hangs took."""
-    home, clock = tmp_path_factory.mktemp("undisturbed") / "results", Clock()
-    sweep(home, display=clock, more=FAILING)
-    return reproducible(home), clock.ends["broken pair"] - clock.ends["last pair"]
+    return undisturbed_sweep(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
-def without_failing(undisturbed):
-    """The same rows without those of the trials at its end."""
-    rows, _ = undisturbed
-    at_the_end = {trial["name"] for trial in FAILING}
-    left_out = {row["trial_id"] for row in rows["trials"] if row["name"] in at_the_end}
-    return {
-        name: [row for row in table if row.get("trial_id") not in left_out]
-        for name, table in rows.items()
-    }
+def expected(undisturbed):
+    return without_failing(undisturbed[0])
 
 
 def test_an_error_of_one_worker_fails_its_trial_alone_and_at_once(undisturbed):
@@ -73,15 +51,27 @@ def test_an_error_of_one_worker_fails_its_trial_alone_and_at_once(undisturbed):
     assert seconds < 400  # the other worker would wait ten minutes
 
 
-def test_killed_workers_and_trial_processes_leave_no_trace(without_failing, tmp_path):
-    deaths = tmp_path / "deaths"
+def test_killed_workers_trial_processes_and_queues_leave_no_trace(expected, tmp_path):
+    """A worker of the first pair, a trial with one worker, and the queue of the last pair."""
+    deaths, killed = tmp_path / "deaths", []
     deaths.mkdir()
-    sweep(tmp_path / "results", functools.partial(run, deaths=deaths))
+
+    def kill():
+        for queue in below(os.getpid(), "ray::_GroupQueue"):
+            os.kill(queue, signal.SIGKILL)
+            killed.append(queue)
+
+    sweep(
+        tmp_path / "results",
+        functools.partial(run, deaths=deaths),
+        display=Disturbs(kill, "last pair"),
+    )
     assert {path.name for path in deaths.iterdir()} == {"1", "2"}
-    assert reproducible(tmp_path / "results") == without_failing
+    assert killed
+    assert reproducible(tmp_path / "results") == expected
 
 
-def test_a_killed_raylet_leaves_no_trace(without_failing, cluster, tmp_path):
+def test_a_killed_raylet_leaves_no_trace(expected, cluster, tmp_path):
     def run_and_die(spec, table, *, on_epoch, **rest):
         def tell(epoch):
             if epoch.epoch == 2 and spec.workers == 2:
@@ -93,20 +83,7 @@ def test_a_killed_raylet_leaves_no_trace(without_failing, cluster, tmp_path):
     with kills_a_machine(cluster, tmp_path):
         sweep(tmp_path / "results", run_and_die)
     cluster.add_node(num_cpus=2)
-    assert reproducible(tmp_path / "results") == without_failing
-
-
-def test_killed_queues_of_groups_leave_no_trace(without_failing, tmp_path):
-    killed = []
-
-    def kill():
-        for queue in below(os.getpid(), "ray::_GroupQueue"):
-            os.kill(queue, signal.SIGKILL)
-            killed.append(queue)
-
-    sweep(tmp_path / "results", display=Disturbs(kill))
-    assert killed
-    assert reproducible(tmp_path / "results") == without_failing
+    assert reproducible(tmp_path / "results") == expected
 
 
 def test_deaths_in_several_trials_of_a_group_are_of_each_alone(cluster, tmp_path):

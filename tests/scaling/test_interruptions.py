@@ -13,7 +13,14 @@ import ray
 
 from clinfonce.errors import InputError
 from clinfonce.scaling.execution import placement, shortage
-from tests.scaling.faults import SWEEP, Disturbs, below, sweep
+from tests.scaling.faults import (
+    SWEEP,
+    Disturbs,
+    below,
+    sweep,
+    undisturbed_sweep,
+    without_failing,
+)
 from tests.scaling.sweeps import Quiet, ray_cluster, reproducible
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -27,9 +34,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def undisturbed(cluster, tmp_path_factory):
-    home = tmp_path_factory.mktemp("undisturbed") / "results"
-    sweep(home)
-    return reproducible(home)
+    return without_failing(undisturbed_sweep(tmp_path_factory)[0])
 
 
 def test_a_sweep_interrupted_while_a_group_trains_ends_in_order_and_goes_on(undisturbed, tmp_path):
