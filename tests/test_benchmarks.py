@@ -37,8 +37,15 @@ def rows_of(path):
 
 @pytest.mark.parametrize(
     ("missing", "more"),
-    [(["ray", "duckdb"], {"loop"}), (["ray", "duckdb", "pydantic", "yaml"], set())],
-    ids=["without ray", "with PyTorch alone"],
+    [
+        pytest.param(["ray", "duckdb"], {"loop"}, id="without ray"),
+        pytest.param(
+            ["ray", "duckdb", "pydantic", "yaml"],
+            set(),
+            id="with PyTorch alone",
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_the_gpu_s_benchmark_runs_without_a_gpu(tmp_path, missing, more):
     out = tmp_path / "gpu.csv"
@@ -86,6 +93,7 @@ def test_the_cost_of_trials_is_measured(tmp_path):
     assert [row["trials"] for row in rows_of(many)] == [str(2 * i) for i in range(2, 11)]
 
 
+@pytest.mark.slow
 def test_the_queries_benchmark_runs_small(tmp_path):
     out = tmp_path / "query.csv"
     small = ("--trials", "70", "--epochs", "5", "--repetitions", "1", "--out", str(out))

@@ -81,7 +81,9 @@ def test_an_exported_resnet_loads_into_torchvision(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")  # of the exporter's packages
-@pytest.mark.parametrize("name", ["small_cnn", "resnet18", "vit_s8"])
+@pytest.mark.parametrize(
+    "name", ["small_cnn", "resnet18", pytest.param("vit_s8", marks=pytest.mark.slow)]
+)
 def test_an_exported_onnx_network_computes_the_same_features(tmp_path, capsys, name):
     pytest.importorskip("onnx", reason="the extra export is not installed")
     pytest.importorskip("onnxscript", reason="the extra export is not installed")
