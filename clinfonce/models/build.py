@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from clinfonce.errors import InputError
 from clinfonce.memory import keep_freed_memory
@@ -27,9 +28,9 @@ def build_encoder(
 ) -> Encoder:
     """Build an encoder with random weights; `torch.manual_seed` decides them.
 
-    The filters of convolutional networks lie in memory with the channels last, which makes a
-    training step up to twice as fast; shapes and names of the weights are the same. From here on
-    the process keeps memory that it frees (see `clinfonce.memory`).
+    The filters of convolutional networks, but those of one's own, lie in memory with the channels
+    last, which makes a training step up to twice as fast; shapes and names of the weights are the
+    same. From here on the process keeps memory that it frees (see `clinfonce.memory`).
 
     Args:
         name: small_cnn, resnet18, resnet34, resnet50, vit_s16, vit_s8, timm:<model>[.<tag>], or
@@ -53,7 +54,6 @@ def build_encoder(
     _check_choice(name, channels, stem, width)
     keep_freed_memory()
     network = _build(name, channels=channels, image_size=image_size, stem=stem, width=width)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if mean is None and name.startswith(imported.PREFIX):
         mean, std = getattr(network, "mean", None), getattr(network, "std", None)
     use_statistics(network, mean, std, channels=channels)
@@ -65,15 +65,24 @@ def _build(
 ) -> Encoder:
     if name == "small_cnn":
         _check_size(name, image_size, 4)
-        return SmallCNN(channels=channels, image_size=image_size, width=width or 32)
+        small = SmallCNN(channels=channels, image_size=image_size, width=width or 32)
+        return _channels_last(small)
     if name.startswith(imported.PREFIX):
         return imported.build_imported(name, channels=channels, image_size=image_size)
     if name in RESNETS:
         stem = stem or ("small" if image_size <= _SMALL_IMAGE else "large")
         _check_size(f"{name} with the {stem} stem", image_size, 8 if stem == "small" else 32)
-        return build_resnet(name, channels=channels, stem=stem)
+        return _channels_last(build_resnet(name, channels=channels, stem=stem))
     full = timm.SHORT_NAMES.get(name, name)
-    return timm.build_timm(full, channels=channels, image_size=image_size)
+    return _channels_last(timm.build_timm(full, channels=channels, image_size=image_size))
+
+
+def _channels_last(network: Encoder) -> Encoder:
+    """Lay the filters so; not those of a user's own network, which may take `view`s of features."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def _check_choice(name: str, channels: int, stem: str | None, width: int | None) -> None:

@@ -147,6 +147,34 @@ def test_timm_models_lose_their_classifier(model, channels, image_size):
     assert features.shape == (2, encoder.feature_dim)
 
 
+class Viewed(nn.Conv2d):
+    """A user's network: takes a view of a convolution's places, has a weight of five axes."""
+
+    def __init__(self):
+        super().__init__(3, 2, 3)
+        self.volume = nn.Parameter(torch.ones(1, 1, 1, 1, 1))
+
+    def forward(self, images):
+        return super().forward(images).view(len(images), -1) * self.volume.view(1)
+
+
+def viewed(*, channels, image_size):
+    return Viewed()
+
+
+def test_ones_own_network_is_left_as_it_is():
+    encoder = build_encoder(f"python:{__name__}:viewed", channels=3, image_size=8)
+    assert encoder(torch.randn(4, 3, 8, 8)).shape == (4, 72)
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "resnet18", "timm:resnet10t"])
+def test_filters_have_the_channels_last(name):
+    network = build_encoder(name, channels=3, image_size=64)
+    filters = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert filters
+    assert all(f.is_contiguous(memory_format=torch.channels_last) for f in filters)
+
+
 def test_timm_says_what_it_cannot_build():
     with pytest.raises(InputError, match=r"timm [\d.]+ has no model 'none'"):
         build_encoder("timm:none", channels=3, image_size=32)
