@@ -122,13 +122,13 @@ def _stem_of(given: Mapping[str, Tensor]) -> str | None:
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and values."""
+    """SHA-256 over names, shapes and values, however these lie in memory."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(
-            tensor.view(torch.uint8).numpy().data
+            tensor.flatten().view(torch.uint8).numpy().data
             if tensor.ndim
             else bytes(str(tensor.item()), "ascii")
         )
