@@ -223,7 +223,7 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
                     (f"{DATA[data]}: {name}", difference(methods[name], methods[FROZEN], metric))
                 )
     yield "photographs", claims_photographs.figure(all_methods)
-    words = f"points of accuracy {few}, paired by seed (* pretrained)"
+    words = f"points of accuracy {few}, paired by seed (* pretrained, ** fine-tuned)"
     yield "claims-all", plot.estimates(forest(all_methods), words)
     words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
     yield "claims-1", plot.estimates(shares, words)
@@ -232,7 +232,7 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
     words = f"points of accuracy {few}, Cl-InfoNCE less cross-entropy"
     yield "claims-3", plot.estimates(apart_3, words)
     if apart_5:
-        words = f"points of accuracy {few}, adapter less frozen encoder"
+        words = f"points of accuracy {few}, less those of the frozen encoder"
         apart_5.sort(key=lambda each: each[1].estimate)
         yield "claims-5", plot.estimates(apart_5, words)
 

@@ -18,6 +18,7 @@ from claims_statistics import (
 from clinfonce.results.plot.canvas import ACCENT, DARK, MUTED, PALE, canvas
 
 COLUMN = "test_linear_top1_5"
+_ADAPTED = ", pretrained"  # what DATA says of those
 
 
 def least(methods: Methods) -> str:
@@ -34,8 +35,8 @@ def shown(methods: Methods) -> dict[str, str]:
 
 
 def pretrained(all_methods: dict[str, Methods]) -> dict[str, Methods]:
-    """The data sets on which an encoder started from weights."""
-    return {data: methods for data, methods in all_methods.items() if FROZEN in methods}
+    """The data sets on which an adapter of an encoder was trained."""
+    return {data: found for data, found in all_methods.items() if DATA[data].endswith(_ADAPTED)}
 
 
 def table(all_methods: dict[str, Methods]) -> Iterator[str]:
@@ -43,7 +44,7 @@ def table(all_methods: dict[str, Methods]) -> Iterator[str]:
     yield "| images | encoder as downloaded | adapted to instances | to its worst column | to its best | to all labels |"  # noqa: E501
     yield "|---|---:|---:|---:|---:|---:|"
     for data, methods in pretrained(all_methods).items():
-        cells = [DATA[data].removesuffix(", pretrained")]
+        cells = [DATA[data].removesuffix(_ADAPTED)]
         for words, name in shown(methods).items():
             found = t_interval(values(methods[name], COLUMN))
             accuracy = say(found).partition(" ")[0] if name == FROZEN else say(found)
@@ -71,7 +72,7 @@ def figure(all_methods: dict[str, Methods]) -> Any:
                 ax.plot(accuracy[words], y, marker, color=colour, markersize=size,
                         markeredgewidth=2 if marker == "|" else 1,
                         label=words if y == 0 else None, linestyle="")  # fmt: skip
-        labels = [DATA[data].removesuffix(", pretrained") for data in data_sets]
+        labels = [DATA[data].removesuffix(_ADAPTED) for data in data_sets]
         ax.set_yticks(range(len(labels)), labels)
         ax.set_ylim(len(labels) - 0.5, -0.5)
         ax.grid(visible=False, axis="y")

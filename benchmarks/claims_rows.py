@@ -10,8 +10,9 @@ DATA = {
     "digits": "digits", "ucmerced": "UC Merced", "clothing": "clothing",
     "ucmerced-adapters": "UC Merced, pretrained", "clothing-adapters": "clothing, pretrained",
     "pomological-adapters": "watercolours, pretrained",
+    "ucmerced-finetuned": "UC Merced, last two blocks trained",
 }  # fmt: skip
-# Regimes of too few seeds so far to judge by.
+# Regimes in which not all methods have run with every seed.
 BEGUN = {
     "ucmerced-finetuned": "UC Merced, last two blocks trained",
     "clothing-finetuned": "clothing, last two blocks trained",
@@ -43,7 +44,7 @@ def take_rows(store: Path) -> None:
     columns = ", ".join(
         f"{'c' if name in INFORMATION else 't'}.{name}" for name in KEPT if name != "number"
     )
-    for data in (*DATA, *BEGUN):
+    for data in DATA | BEGUN:
         found = results.sql(
             f"select t.number, {columns} "
             "from trials t left join clusterings c using (clustering_id) "

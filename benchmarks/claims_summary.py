@@ -86,11 +86,12 @@ def summary(all_methods: dict[str, Methods]) -> Iterator[str]:
 
 
 def forest(all_methods: dict[str, Methods]) -> list[tuple[str, Interval]]:
-    """Names and intervals of all comparisons, for a plot; * are of pretrained features."""
-    return [
-        (
-            f"{each.question}: {DATA[each.data].replace(', pretrained', ' *')}",
-            t_interval(each.apart),
-        )
-        for each in comparisons(all_methods)
-    ]
+    """Names and intervals of all comparisons, for a plot; * are of adapters, ** of fine-tuning."""
+    marks = {", pretrained": " *", ", last two blocks trained": " **"}
+    found = []
+    for each in comparisons(all_methods):
+        data = DATA[each.data]
+        for words, mark in marks.items():
+            data = data.replace(words, mark)
+        found.append((f"{each.question}: {data}", t_interval(each.apart)))
+    return found
