@@ -223,7 +223,7 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
                     (f"{DATA[data]}: {name}", difference(methods[name], methods[FROZEN], metric))
                 )
     yield "photographs", claims_photographs.figure(all_methods)
-    words = f"points of accuracy {few}, paired by seed (* pretrained, ** fine-tuned)"
+    words = "points, 5 labels a class (* adapters, ** fine-tuned)"
     yield "claims-all", plot.estimates(forest(all_methods), words)
     words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
     yield "claims-1", plot.estimates(shares, words)

@@ -93,5 +93,6 @@ def forest(all_methods: dict[str, Methods]) -> list[tuple[str, Interval]]:
         data = DATA[each.data]
         for words, mark in marks.items():
             data = data.replace(words, mark)
-        found.append((f"{each.question}: {data}", t_interval(each.apart)))
+        question = each.question.replace("contrast over classifier, labels", "the same, of labels")
+        found.append((f"{question}: {data}", t_interval(each.apart)))
     return found
