@@ -8,7 +8,7 @@ from clinfonce.memory import ENVIRONMENT
 
 SCRIPT = """
 import resource, sys, threading
-import torch
+import numpy as np
 from clinfonce.memory import keep_freed_memory
 
 def step(x):
@@ -16,7 +16,7 @@ def step(x):
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 def faults():
-    x = torch.ones(10 << 20)  # 40 MiB, more than glibc keeps by itself
+    x = np.ones(10 << 20, np.float32)  # 40 MiB, more than glibc keeps by itself
     counts = [step(x) for _ in range(12)]
     print(counts[-1] - counts[-5])
 
@@ -37,7 +37,7 @@ def pages_taken(*arguments: str, **environment: str) -> int:
     return int(
         subprocess.run(
             [sys.executable, "-c", SCRIPT, *arguments],
-            env=own | environment,
+            env=own | environment | {"NUMPY_MADVISE_HUGEPAGE": "0"},
             capture_output=True,
             text=True,
             check=True,
