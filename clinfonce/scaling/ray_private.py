@@ -49,6 +49,7 @@ NAMES = (
     "ray.core.generated.gcs_service_pb2_grpc.NodeInfoGcsServiceStub=GetAllNodeInfo",
     "ray.job_submission.JobSubmissionClient._do_request",
     "ray.train.v2._internal.callbacks.DatasetsCallback",
+    "ray.train.v2._internal.callbacks.placement_group_callback.PlacementGroupCleanerCallback",
     "ray.train.v2._internal.exceptions.WorkerGroupStartupTimeoutError",
     "ray.train.v2.api.data_parallel_trainer.DataParallelTrainer._create_default_callbacks",
     "ray.tune.execution.tune_controller.TrialRunnerWrapper=_tune_controller",
@@ -161,7 +162,10 @@ def drop_statistics(trial: Any) -> None:
 
 
 def make_trainer(work: Callable[[dict[str, Any]], None], **arguments: Any) -> Any:
-    """Ray Train's trainer, without the process that it starts for Ray Data with each group.
+    """Ray Train's trainer, without two processes that it starts with each group.
+
+    One is for Ray Data, the other removes what a dead controller reserved, some time after its
+    start: `remove_stale_placement_groups` does so at any time.
 
     Args:
         work: what each worker does.
@@ -171,12 +175,17 @@ def make_trainer(work: Callable[[dict[str, Any]], None], **arguments: Any) -> An
         What has a method `fit`.
     """
     from ray.train.v2._internal.callbacks import DatasetsCallback
+    from ray.train.v2._internal.callbacks.placement_group_callback import (
+        PlacementGroupCleanerCallback,
+    )
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    left_out = DatasetsCallback, PlacementGroupCleanerCallback
 
     class Trainer(DataParallelTrainer):
         def _create_default_callbacks(self) -> list[Any]:
             found: list[Any] = super()._create_default_callbacks()
-            return [each for each in found if not isinstance(each, DatasetsCallback)]
+            return [each for each in found if not isinstance(each, left_out)]
 
     return Trainer(work, **arguments)
 

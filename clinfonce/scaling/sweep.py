@@ -153,9 +153,7 @@ def _run_alone(
             wanted = features_to_make(trials, table, state.start)
             with (
                 tempfile.TemporaryDirectory(prefix="clinfonce-") as scratch,
-                ray_session(
-                    dashboard=_most_workers(sweep) > 1, niceness=sweep.resources.niceness
-                ) as interruption,
+                ray_session(niceness=sweep.resources.niceness) as interruption,
             ):
                 _run_trials(state, reader, wanted, home, run, interruption, Path(scratch))
     finally:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clinfonce.losses import Workers
+from clinfonce.training.optimizer import eager
 
 _RATE = 3e-3  # of AdamW; the features that it sees are standardised
 
@@ -37,7 +38,7 @@ class OnlineProbe:
         n_classes = int(labels.max()) + 1
         self._weights = torch.zeros(n_classes, feature_dim, device=device, requires_grad=True)
         self._intercepts = torch.zeros(n_classes, device=device, requires_grad=True)
-        self._optimizer = torch.optim.AdamW([self._weights, self._intercepts], lr=_RATE)
+        self._optimizer = eager(torch.optim.AdamW)([self._weights, self._intercepts], lr=_RATE)
 
     @torch.enable_grad()
     def learn(self, features: Tensor, images: Tensor) -> None:

@@ -1,7 +1,9 @@
 """Optimisers, the course of their learning rate, and which parameters follow it how closely."""
 
+import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -78,12 +80,12 @@ def build_optimizer(
     # Matrices first, as the order of the groups decides nothing but that of their states.
     ordered = [groups[key] for key in sorted(groups, key=lambda k: (-k[0], not k[1]))]
     if spec.name == "adamw":
-        return torch.optim.AdamW(ordered, lr=spec.learning_rate, fused=True)
+        return eager(torch.optim.AdamW)(ordered, lr=spec.learning_rate, fused=True)
     if spec.name == "lars":
         return _lars(ordered, spec)
     trained = [p for group in ordered for p in group["params"]]
     on_gpu = all(p.is_cuda for p in trained)  # on CPUs the fused form only adds other rounding
-    return torch.optim.SGD(
+    return eager(torch.optim.SGD)(
         ordered,
         lr=spec.learning_rate,
         momentum=spec.momentum,
@@ -99,3 +101,16 @@ def _lars(groups: list[dict[str, Any]], spec: "OptimizerSpec") -> torch.optim.Op
 
     lars: torch.optim.Optimizer = Lars(groups, lr=spec.learning_rate, momentum=spec.momentum)
     return lars
+
+
+@cache
+def eager(optimizer: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The same optimiser, without what PyTorch wraps around its methods for `torch.compile`.
+
+    That loads the compiler, which takes a process longer than PyTorch itself. Networks are
+    compiled without their optimiser here.
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "step", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return type(optimizer.__name__, (optimizer,), methods)

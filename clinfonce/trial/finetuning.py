@@ -15,6 +15,7 @@ from clinfonce.data import ImageTable, Target
 from clinfonce.evaluation import few_label_draws
 from clinfonce.evaluation.accuracy import ranks
 from clinfonce.training.inputs import Inputs
+from clinfonce.training.optimizer import eager
 from clinfonce.trial.encoding import EncodedOnce, EncodeViews, Rows, whole
 from clinfonce.trial.rows import Row
 from clinfonce.trial.targets import SplitRows, rows_of, values_on
@@ -100,7 +101,7 @@ def _train(model: nn.Sequential, images: Inputs, labels: Tensor, rate: float) ->
     for parameter in moving:
         parameter.requires_grad_(True)
     groups = [{"params": moving, "lr": rate}, {"params": head.parameters(), "lr": _HEAD_RATE}]
-    optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
+    optimizer = eager(torch.optim.AdamW)(groups, weight_decay=1e-4)
     rng = np.random.default_rng(0)
     batches = [rng.permutation(len(images))[:_BATCH] for _ in range(_STEPS)]
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)

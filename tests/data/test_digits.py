@@ -1,5 +1,7 @@
 """The digits: fixed content, columns checked against independent measurements."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -32,6 +34,11 @@ def test_shape_and_split(table):
 def test_content_never_changes(table):
     assert table.fingerprint == "77ef29db1d92d007"
     assert table.fingerprint == load("digits").fingerprint
+
+
+def test_they_are_the_same_where_scikit_learn_keeps_its_file_elsewhere(table, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert load("digits").fingerprint == table.fingerprint
 
 
 def test_labels_are_no_column(table):

@@ -47,7 +47,7 @@ def ray_cluster(*cpus):
         Config.initialize("")  # Ray has read the mode when it was imported
         # The user's: Ray keeps the first token that a process has used.
         ensure_token_if_auth_enabled()
-        head = {"num_cpus": 0, "_system_config": _WATCHFUL}
+        head = {"num_cpus": 0, "include_dashboard": False, "_system_config": _WATCHFUL}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             for number in cpus:

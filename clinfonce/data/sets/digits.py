@@ -4,6 +4,7 @@ Facts of the glyph (class level) say much of the label; statistics of the pixels
 little. So a sweep over these columns meets good and bad auxiliary information within minutes.
 """
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,11 +37,8 @@ def load(root: Path | None = None) -> ImageTable:  # noqa: ARG001
     Images are (1797, 1, 8, 8), intensities 0..16 stretched to 0..255. The split is fixed: half of
     each class trains, a fifth validates, the rest tests.
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    labels = digits.target.astype(np.int64)
+    pixels, labels = _read()
+    images = np.rint(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     columns = [*_class_columns(labels), *_image_columns(images)]
     return ImageTable(
         name="digits",
@@ -50,6 +48,22 @@ def load(root: Path | None = None) -> ImageTable:  # noqa: ARG001
         split=stratified_split(labels),
         columns={column.name: column for column in columns},
     )
+
+
+def _read() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(1797, 64) intensities and (1797,) labels.
+
+    Of scikit-learn's file itself, as loading all that reads it takes most of a second.
+    """
+    package = importlib.util.find_spec("sklearn")
+    file = Path(str(package and package.origin)).parent / "datasets/data/digits.csv.gz"
+    if not file.is_file():
+        from sklearn.datasets import load_digits
+
+        pixels, labels = load_digits(return_X_y=True)
+        return pixels, labels.astype(np.int64)
+    values = np.loadtxt(file, delimiter=",")
+    return values[:, :-1], values[:, -1].astype(np.int64)
 
 
 def _class_columns(labels: NDArray[np.int64]) -> list[Column]:

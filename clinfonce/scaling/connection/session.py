@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +15,7 @@ from clinfonce.errors import InputError, RunError
 from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.address import asks_for_token, check_address
 from clinfonce.scaling.connection.authentication import have_token
-from clinfonce.scaling.connection.environment import environment, without_proxy
+from clinfonce.scaling.connection.environment import without_proxy
 from clinfonce.scaling.connection.private import private_folder, to_itself
 
 _STARTS = 2  # of Ray on this machine, before it is given up
@@ -92,14 +91,12 @@ def _address() -> str:
 
 
 @contextmanager
-def ray_session(*, dashboard: bool, niceness: int = 15) -> Iterator[Interruption]:
+def ray_session(*, niceness: int = 15) -> Iterator[Interruption]:
     """Join the Ray cluster that RAY_ADDRESS names, or start Ray on this machine.
 
     SIGTERM ends it as cleanly as Ctrl-C.
 
     Args:
-        dashboard: start Ray's dashboard too (on loopback). A group of workers whose queue died
-            gives its resources back only with it; it takes three more seconds to start.
         niceness: of the processes that run trials, if Ray is started here.
 
     Raises:
@@ -114,8 +111,7 @@ def ray_session(*, dashboard: bool, niceness: int = 15) -> Iterator[Interruption
             _join(check_address(_address()), arguments)
         else:
             folder = stack.enter_context(private_folder())
-            arguments |= {"include_dashboard": dashboard, "dashboard_host": "127.0.0.1"}
-            _start(folder, niceness, arguments)
+            _start(folder, niceness, arguments | {"include_dashboard": False})
         stack.callback(ray.shutdown)
         yield stack.enter_context(_interruption())
 
@@ -125,13 +121,9 @@ def _start(folder: Path, niceness: int, arguments: dict[str, Any]) -> None:
     have_token()
     place = str(folder / "r")  # Ray opens it to everybody, but not the folder around it
     for _ in range(_STARTS):
-        port = _free_port()
         try:
-            # Else this Ray's processes ask the dashboard of whichever Ray was started last on this
-            # machine, which says that their trainers are dead.
-            dashboard = f"http://127.0.0.1:{port}"
-            with to_itself(niceness), environment(RAY_API_SERVER_ADDRESS=dashboard):
-                ray.init("local", dashboard_port=port, _temp_dir=place, **arguments)
+            with to_itself(niceness):
+                ray.init("local", _temp_dir=place, **arguments)
         except Exception as error:  # of no kind of its own
             ray_private.end_failed_start(error)
             ray.shutdown()
@@ -142,13 +134,6 @@ def _start(folder: Path, niceness: int, arguments: dict[str, Any]) -> None:
         f"Ray did not start on this machine in {_STARTS} attempts: {reason} Is the machine too "
         f"busy, or short of memory? Ray's logs are in {place}/session_latest/logs"
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _join(address: str, arguments: dict[str, Any]) -> None:

@@ -119,11 +119,13 @@ class _ToQueue:
 
 def _use_own_device() -> None:
     import torch
-    from ray.train.torch import get_device
 
-    device = get_device()
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    if torch.cuda.is_available():
+        from ray.train.torch import get_device
+
+        device = get_device()
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
 
 
 @dataclass

@@ -90,7 +90,7 @@ class Actor:
     def environment(self):
         return dict(os.environ)
 
-with ray_session(dashboard=True, niceness=3):
+with ray_session(niceness=3):
     actor = ray.remote(Actor).remote()
     niceness = ray.get(actor.niceness.remote())
     environment = ray.get(actor.environment.remote())

@@ -29,7 +29,7 @@ def start(monkeypatch, tmp_path):
 def test_without_an_address_ray_is_started_anew_whatever_runs_on_the_machine(start):
     asked = []
     start(lambda address: asked.append((address, token_file().stat().st_mode & 0o777)))
-    with ray_session(dashboard=False):
+    with ray_session():
         pass
     assert asked == [("local", 0o600)]
 
@@ -46,7 +46,7 @@ def test_ray_that_does_not_start_is_told_in_a_line(start):
         pytest.raises(
             RunError, match=r"in 2 attempts: The .* startup\. Is .* logs are in /"
         ) as told,
-        ray_session(dashboard=False),
+        ray_session(),
     ):
         pass
     assert attempts == ["local"] * 2
@@ -60,7 +60,7 @@ def test_an_interrupt_that_python_dropped_is_seen_later(start):
             signal.raise_signal(signal.SIGINT)
 
     start(lambda address: None)
-    with ray_session(dashboard=False) as interruption:
+    with ray_session() as interruption:
         interruption.check()
         Dropper()
         with pytest.raises(KeyboardInterrupt):
@@ -68,29 +68,21 @@ def test_an_interrupt_that_python_dropped_is_seen_later(start):
 
 
 SESSION = """
-import ray, ray.util.state
+import ray
 from clinfonce.scaling.connection.session import ray_session
 
-class Actor:
-    def state(self):
-        return ray.util.state.get_actor(ray.get_runtime_context().get_actor_id()).state
-
-with ray_session(dashboard={dashboard}):
+with ray_session():
     print(ray.get(ray.remote(lambda: "it runs").remote()), flush=True)
-    while input():
-        print(ray.get(ray.remote(Actor).remote().state.remote()), flush=True)
+    input()
 """
-
-
-def session(*, dashboard):
-    command = [sys.executable, "-c", SESSION.format(dashboard=dashboard)]
-    return subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_start_that_was_late_is_cleared_away_and_tried_again():
-    with session(dashboard=False) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", SESSION], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         while not (late := below(process.pid, "raylet")):
             assert process.poll() is None
             time.sleep(0.01)
@@ -99,19 +91,6 @@ def test_a_start_that_was_late_is_cleared_away_and_tried_again():
         assert late[0] not in below(process.pid, "raylet")
         assert len(below(process.pid, "gcs_server")) == 1
         process.stdin.write("\n")
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_processes_know_which_ray_of_several_is_theirs():
-    with session(dashboard=True) as first, session(dashboard=True) as second:
-        for process in (first, second):
-            assert process.stdout.readline() == "it runs\n"
-        for process in (first, second):
-            print("its state", file=process.stdin, flush=True)
-            assert process.stdout.readline() == "ALIVE\n"
-        for process in (first, second):
-            process.stdin.write("\n")
 
 
 def below(parent, name):
