@@ -37,17 +37,7 @@ def undisturbed(cluster, tmp_path_factory):
     return without_failing(undisturbed_sweep(tmp_path_factory)[0])
 
 
-def test_a_sweep_interrupted_while_a_group_trains_ends_in_order_and_goes_on(undisturbed, tmp_path):
-    """A thread of this process that waited for the group would end it, without a word."""
-
-    def interrupt():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        sweep(tmp_path / "results", display=Disturbs(interrupt))
-    assert not ray.is_initialized()
-    sweep(tmp_path / "results")
-    assert reproducible(tmp_path / "results") == undisturbed
+# Those that need no undisturbed sweep come first: it may run for tests/scaling/test_faults.py.
 
 
 def test_a_sweep_says_what_it_waits_for_and_goes_on_once_it_is_there(
@@ -78,24 +68,6 @@ def test_a_sweep_says_what_it_waits_for_and_goes_on_once_it_is_there(
     assert outcomes == [("complete", 3)] * 2
 
 
-def test_a_sweep_gets_through_beside_another_job(undisturbed, tmp_path, monkeypatch):
-    """It counts on four CPUs, of which the other job has two."""
-    monkeypatch.setattr(placement, "_REST", 3.0)
-    code = (
-        "import ray, time; from ray.util import placement_group; ray.init(log_to_driver=False); "
-        "ray.get(placement_group([{'CPU': 1}] * 2).ready()); print('there', flush=True); "
-        "time.sleep(900)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
-        try:
-            assert b"there" in other.stdout.readline()
-            sweep(tmp_path / "results")
-            assert other.poll() is None
-        finally:
-            other.kill()
-    assert reproducible(tmp_path / "results") == undisturbed
-
-
 class KillsKept(Quiet):
     """Kills the processes of trials when the first one has ended and is kept for the next."""
 
@@ -121,6 +93,47 @@ def test_the_death_of_a_process_kept_for_the_next_trial_is_one_death(cluster, tm
     assert reproducible(tmp_path / "killed") == reproducible(tmp_path / "whole")
 
 
+def test_what_no_machine_has_is_said_at_once(cluster, tmp_path):
+    with pytest.raises(InputError, match=r"takes 3 CPUs .* the largest has 2 CPUs"):
+        sweep(tmp_path / "cpus", resources={"cpus": 3.0})
+    with pytest.raises(InputError, match=r"takes 1 CPU and 1 GPU"):
+        sweep(tmp_path / "gpus", resources={"gpus": 1.0})
+    fixed = [{"name": "wide", "trial": {"workers": 5}}]
+    with pytest.raises(InputError, match=r"takes 5 workers .* room for 4"):
+        sweep(tmp_path / "workers", fixed=fixed)
+
+
+def test_a_sweep_interrupted_while_a_group_trains_ends_in_order_and_goes_on(undisturbed, tmp_path):
+    """A thread of this process that waited for the group would end it, without a word."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tmp_path / "results", display=Disturbs(interrupt))
+    assert not ray.is_initialized()
+    sweep(tmp_path / "results")
+    assert reproducible(tmp_path / "results") == undisturbed
+
+
+def test_a_sweep_gets_through_beside_another_job(undisturbed, tmp_path, monkeypatch):
+    """It counts on four CPUs, of which the other job has two."""
+    monkeypatch.setattr(placement, "_REST", 3.0)
+    code = (
+        "import ray, time; from ray.util import placement_group; ray.init(log_to_driver=False); "
+        "ray.get(placement_group([{'CPU': 1}] * 2).ready()); print('there', flush=True); "
+        "time.sleep(900)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        try:
+            assert b"there" in other.stdout.readline()
+            sweep(tmp_path / "results")
+            assert other.poll() is None
+        finally:
+            other.kill()
+    assert reproducible(tmp_path / "results") == undisturbed
+
+
 def test_after_a_killed_driver_the_same_command_makes_the_same_rows(undisturbed, tmp_path):
     (tmp_path / "driver.yaml").write_text(SWEEP)
     home = tmp_path / "results"
@@ -134,13 +147,3 @@ def test_after_a_killed_driver_the_same_command_makes_the_same_rows(undisturbed,
     driver.wait()
     subprocess.run(command, check=True, timeout=900, capture_output=True)
     assert reproducible(home) == undisturbed
-
-
-def test_what_no_machine_has_is_said_at_once(cluster, tmp_path):
-    with pytest.raises(InputError, match=r"takes 3 CPUs .* the largest has 2 CPUs"):
-        sweep(tmp_path / "cpus", resources={"cpus": 3.0})
-    with pytest.raises(InputError, match=r"takes 1 CPU and 1 GPU"):
-        sweep(tmp_path / "gpus", resources={"gpus": 1.0})
-    fixed = [{"name": "wide", "trial": {"workers": 5}}]
-    with pytest.raises(InputError, match=r"takes 5 workers .* room for 4"):
-        sweep(tmp_path / "workers", fixed=fixed)

@@ -51,7 +51,9 @@ def curve_of_one(home):
     return losses(home)
 
 
-def test_a_trial_goes_on_with_the_workers_that_are_left(tmp_path):
+def test_a_trial_goes_on_with_the_workers_that_are_left(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "10")  # it waits a minute for two
+
     def run_and_die(spec, table, *, on_epoch, **rest):
         def tell(epoch):
             if epoch.epoch == 2:
