@@ -12,6 +12,7 @@ import ray
 import ray.exceptions
 
 from clinfonce.errors import InputError, RunError
+from clinfonce.memory import ENVIRONMENT as MEMORY
 from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.address import asks_for_token, check_address
 from clinfonce.scaling.connection.authentication import have_token
@@ -139,8 +140,9 @@ def _start(folder: Path, niceness: int, arguments: dict[str, Any]) -> None:
 def _join(address: str, arguments: dict[str, Any]) -> None:
     if asks_for_token(address):
         ray_private.use_tokens()
+    own = {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")}
     try:
-        ray.init(address, **arguments)
+        ray.init(address, runtime_env={"env_vars": MEMORY | own}, **arguments)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"cannot join the Ray cluster at {address}: {reason}") from error

@@ -10,7 +10,6 @@ from pathlib import Path
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from clinfonce.memory import ENVIRONMENT as MEMORY
 from clinfonce.scaling import ray_private
 from clinfonce.scaling.execution.capacity import WorkerResources
 from clinfonce.scaling.execution.task_queue import TaskQueue, answers
@@ -21,7 +20,7 @@ _ENVIRONMENT = {
     # A process for each group, whose warning nobody reads: it resumes as after any death.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
 }
-_PREFIXES = ("RAY_TRAIN_", "MALLOC_")  # variables of the user's that Ray Train and glibc read
+_PREFIX = "RAY_TRAIN_"  # of the user's variables that Ray Train reads
 _WAITING_CALLS = 10_000  # to a queue at a time
 _FAREWELL = 90.0  # seconds for a group to end; one that waits for room sees it after a minute
 _PAUSE = 5.0  # seconds before a group is made anew
@@ -43,7 +42,7 @@ class WorkerGroup:
         self.workers = workers
         self.name = f"clinfonce-{uuid.uuid4().hex[:12]}"
         here = ray.get_runtime_context().get_node_id()
-        own = {name: v for name, v in os.environ.items() if name.startswith(_PREFIXES)}
+        own = {name: v for name, v in os.environ.items() if name.startswith(_PREFIX)}
         self.queue = (
             ray.remote(_GroupQueue)
             .options(
@@ -51,7 +50,7 @@ class WorkerGroup:
                 num_cpus=0,
                 max_concurrency=_WAITING_CALLS,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
-                runtime_env={"env_vars": _ENVIRONMENT | MEMORY | own},
+                runtime_env={"env_vars": _ENVIRONMENT | own},
             )
             .remote(answers)
         )

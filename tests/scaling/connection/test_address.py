@@ -1,5 +1,6 @@
 """Joining a Ray cluster that runs already, and being told why not."""
 
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from clinfonce.cli import main
 from clinfonce.errors import InputError
+from clinfonce.memory import ENVIRONMENT as MEMORY
 from clinfonce.scaling.connection.address import asks_for_token, check_address
 from tests.scaling.storage import SWEEP
 
@@ -91,6 +93,12 @@ print(ray.get_runtime_context().gcs_address, flush=True)
 sys.stdin.read()
 """
 TOKEN = "1" * 64
+JOINED = """
+import json, os, ray
+from clinfonce.scaling.connection.session import ray_session
+with ray_session():
+    print(json.dumps(ray.get(ray.remote(lambda: dict(os.environ)).remote())))
+"""
 
 
 @contextmanager
@@ -147,6 +155,12 @@ class TestARunningCluster:
         monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
         with pytest.raises(InputError, match="asks for a token, and there is none"):
             check_address(address)
+
+    def test_runs_processes_that_keep_the_memory_that_they_free(self, address):
+        command = [sys.executable, "-c", JOINED]
+        env = os.environ | {"RAY_ADDRESS": address, "MALLOC_ARENA_MAX": "2"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+        assert json.loads(done.stdout).items() >= (MEMORY | {"MALLOC_ARENA_MAX": "2"}).items()
 
     def test_is_not_joined_by_who_wants_none_with_tokens(self, address, monkeypatch):
         monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
