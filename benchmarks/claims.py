@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import claims_photographs
+import claims_steps
 import numpy as np
 from claims_regimes import numbers, regimes
 from claims_rows import (
@@ -223,6 +224,7 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
                     (f"{DATA[data]}: {name}", difference(methods[name], methods[FROZEN], metric))
                 )
     yield "photographs", claims_photographs.figure(all_methods)
+    yield "claims-steps", claims_steps.figure()
     words = "points, 5 labels a class (* adapters, ** fine-tuned)"
     yield "claims-all", plot.estimates(forest(all_methods), words)
     words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
@@ -251,7 +253,7 @@ def setting(all_methods: dict[str, Methods]) -> Iterator[str]:
 BLOCKS = {
     PAGE: {"setting": setting, "summary": summary, "claim 1": claim_1, "claim 2": claim_2,
            "claim 3": claim_3, "claim 4": claim_4, "claim 5": claim_5, "regimes": regimes,
-           "numbers": numbers},
+           "steps": claims_steps.table, "numbers": numbers},
     README: {"photographs": claims_photographs.table},
 }  # fmt: skip
 

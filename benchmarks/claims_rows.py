@@ -14,10 +14,10 @@ DATA = {
 }  # fmt: skip
 # Regimes in which not all methods have run with every seed.
 BEGUN = {
-    "ucmerced-finetuned": "UC Merced, last two blocks trained",
     "clothing-finetuned": "clothing, last two blocks trained",
     "ucmerced-64px": "UC Merced, 64 px from scratch, 2,000 steps",
 }  # fmt: skip
+STEPS = "ucmerced-steps"  # trainings from scratch of several lengths
 FROZEN = "frozen"
 METRICS = {"linear_top1_5": "5 labels a class", "linear_top1_all": "all labels"}
 INFORMATION = ("n_clusters", "h_t", "h_z", "i_zt", "i_zt_chance", "i_zt_excess", "h_z_given_t")
@@ -44,7 +44,7 @@ def take_rows(store: Path) -> None:
     columns = ", ".join(
         f"{'c' if name in INFORMATION else 't'}.{name}" for name in KEPT if name != "number"
     )
-    for data in DATA | BEGUN:
+    for data in (*DATA, *BEGUN, STEPS):
         found = results.sql(
             f"select t.number, {columns} "
             "from trials t left join clusterings c using (clustering_id) "

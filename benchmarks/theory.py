@@ -99,6 +99,8 @@ def of_claims() -> Iterator[Row]:
     """Auxiliary clusterings of the claims, likewise."""
     for path in sorted(CLAIMS.glob("*.csv")):
         data, _, kind = path.stem.partition("-")
+        if kind not in REGIMES:
+            continue
         by_name = defaultdict(list)
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
