@@ -89,8 +89,15 @@ def test_a_killed_raylet_leaves_no_trace(expected, cluster, tmp_path):
 def test_deaths_in_several_trials_of_a_group_are_of_each_alone(cluster, tmp_path):
     """Trials in one group of workers as large as the cluster; each loses one once.
 
-    As many as a trial of its own may lose before it is given up.
+    As many as a trial of its own may lose before it is given up. What leads the group dies too, and
+    what it reserved has to be given back before the group can start anew.
     """
+    led = []
+
+    def kill_the_leader():
+        for process in below(os.getpid(), "ray::TrainController"):
+            os.kill(process, signal.SIGKILL)
+            led.append(process)
 
     def run_and_die(spec, table, *, on_epoch, **rest):
         import torch.distributed as dist
@@ -104,7 +111,9 @@ def test_deaths_in_several_trials_of_a_group_are_of_each_alone(cluster, tmp_path
 
     fixed = [{"name": "pair", "trial": {"workers": 2, "epochs": 2}}]
     seeds = list(range(1, MOST_DEATHS + 1))
-    sweep(tmp_path / "results", run_and_die, fixed=fixed, seeds=seeds, resources={"cpus": 2.0})
+    large = {"fixed": fixed, "seeds": seeds, "resources": {"cpus": 2.0}}
+    sweep(tmp_path / "results", run_and_die, display=Disturbs(kill_the_leader), **large)
+    assert led
     assert all((tmp_path / f"{seed}").exists() for seed in seeds)
     rows = reproducible(tmp_path / "results")["trials"]
     assert sorted((row["seed"], row["status"]) for row in rows) == [(s, "complete") for s in seeds]
