@@ -16,7 +16,7 @@ from clinfonce.memory import ENVIRONMENT as MEMORY
 from clinfonce.scaling import ray_private
 from clinfonce.scaling.connection.address import asks_for_token, check_address
 from clinfonce.scaling.connection.authentication import have_token
-from clinfonce.scaling.connection.environment import without_proxy
+from clinfonce.scaling.connection.environment import environment, without_proxy
 from clinfonce.scaling.connection.private import private_folder, to_itself
 
 _STARTS = 2  # of Ray on this machine, before it is given up
@@ -142,7 +142,8 @@ def _join(address: str, arguments: dict[str, Any]) -> None:
         ray_private.use_tokens()
     own = {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")}
     try:
-        ray.init(address, runtime_env={"env_vars": MEMORY | own}, **arguments)
+        with environment(RAY_OVERRIDE_JOB_RUNTIME_ENV="1"):  # of a job that may set them too
+            ray.init(address, runtime_env={"env_vars": MEMORY | own}, **arguments)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"cannot join the Ray cluster at {address}: {reason}") from error

@@ -157,10 +157,12 @@ class TestARunningCluster:
             check_address(address)
 
     def test_runs_processes_that_keep_the_memory_that_they_free(self, address):
+        own = {"MALLOC_ARENA_MAX": "2"}
+        job = json.dumps({"runtime_env": {"env_vars": own | {"OTHER": "its"}}})  # `ray job submit`
+        env = os.environ | own | {"RAY_ADDRESS": address, "RAY_JOB_CONFIG_JSON_ENV_VAR": job}
         command = [sys.executable, "-c", JOINED]
-        env = os.environ | {"RAY_ADDRESS": address, "MALLOC_ARENA_MAX": "2"}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-        assert json.loads(done.stdout).items() >= (MEMORY | {"MALLOC_ARENA_MAX": "2"}).items()
+        assert json.loads(done.stdout).items() >= (MEMORY | own | {"OTHER": "its"}).items()
 
     def test_is_not_joined_by_who_wants_none_with_tokens(self, address, monkeypatch):
         monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
