@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import without_duckdb  # noqa: F401
 from common import machine, write_rows
 from packing import make_files
 
