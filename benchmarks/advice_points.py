@@ -1,11 +1,11 @@
 """Gather the points that advice is fitted on, clinfonce/results/analysis/gain.csv, of real trials.
 
     python benchmarks/advice_trials.py --data … --results DIR
-    python benchmarks/advice_points.py --results DIR
+    python benchmarks/advice_points.py --results DIR    # without --results its adapters are kept
 
 Adapters: the trials of benchmarks/advice_trials.py, a data set once with each of its targets.
-Training from scratch: those of benchmarks/results/claims/*.csv (means of five seeds), and those
-that gain.csv holds already.
+Fine-tuning and training from scratch: those of benchmarks/results/claims/*.csv (means of five
+seeds), and from scratch those that gain.csv holds already.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from clinfonce.results.analysis.gain import (
 
 CLAIMS = Path(__file__).parent / "results/claims"
 SCRATCH = ("clothing", "digits", "ucmerced")  # of the claims, those trained from scratch
+FINE_TUNED = ("clothing", "pomological", "ucmerced")
 SETTING = "advice-m4"
 REMARKS = (
     "What clinfonce advise is fitted on unless a store refits it: real trials, test accuracy with",
@@ -36,11 +37,13 @@ REMARKS = (
     "scratch: digits, sweeps/synthetic-*.yaml, digits-granularity.yaml and others (small_cnn of",
     "width 16, 40 epochs, temperature 0.3, 4 images a cluster); clothing-16, the same at 16 px",
     "(10 epochs); *-claims, the fixed trials of benchmarks/results/claims.",
+    "fine-tuning: likewise, the last two blocks of EfficientNet-Lite0 (20 epochs), *-finetuned.csv",
 )  # fmt: skip
 
 
-def claims(path):
-    """Points of the fixed Cl-InfoNCE trials of a claims table."""
+def claims(name, data, regime):
+    """Points of the fixed Cl-InfoNCE trials of a claims table, as those of a data set."""
+    path = CLAIMS / f"{name}.csv"
     by_name = defaultdict(list)
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -50,23 +53,28 @@ def claims(path):
     low = next(accuracy[n] for n, rs in by_name.items() if rs[0]["source"] == "instances")
     high = next(accuracy[n] for n, rs in by_name.items() if rs[0]["source"] == "labels")
     log2_n = next(float(rs[0]["h_z"]) for rs in by_name.values() if rs[0]["source"] == "instances")
-    for name, rows in by_name.items():
+    for clustering, rows in by_name.items():
         h_z, h_t, i_zt, chance = (float(rows[0][k]) for k in ("h_z", "h_t", "i_zt", "i_zt_chance"))
         useful = useful_bits(h_z, h_t, i_zt, chance)
         shares = useful / h_t, (h_z - useful) / log2_n
-        gain = (accuracy[name] - low) / (high - low)
-        data = f"{path.stem}-claims"
-        yield Point(data, "scratch", name, *shares, gain, accuracy[name], len(rows))
+        gain = (accuracy[clustering] - low) / (high - low)
+        yield Point(data, regime, clustering, *shares, gain, accuracy[clustering], len(rows))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--results", type=Path)
     parser.add_argument("--out", type=Path, default=DEFAULT_POINTS)
     options = parser.parse_args()
-    adapters = gain_points(Results(Store.open(options.results)), sweep=SETTING)
-    kept = [p for p in read_points() if p.regime == "scratch" and not p.data.endswith("-claims")]
-    of_claims = [p for name in SCRATCH for p in claims(CLAIMS / f"{name}.csv")]
+    known = read_points()
+    adapters = [p for p in known if p.regime == "adapter"]
+    if options.results:
+        adapters = gain_points(Results(Store.open(options.results)), sweep=SETTING)
+    kept = [p for p in known if p.regime == "scratch" and not p.data.endswith("-claims")]
+    of_claims = [
+        *(p for name in SCRATCH for p in claims(name, f"{name}-claims", "scratch")),
+        *(p for name in FINE_TUNED for p in claims(f"{name}-finetuned", name, "fine-tuning")),
+    ]
     points = [*adapters, *kept, *of_claims]
     write_points(points, options.out, REMARKS)
     for name in sorted({(p.regime, p.data) for p in points}):

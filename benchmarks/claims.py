@@ -17,7 +17,7 @@ from typing import Any
 import claims_photographs
 import claims_steps
 import numpy as np
-from claims_regimes import numbers, regimes
+from claims_numbers import numbers
 from claims_rows import (
     DATA,
     FROZEN,
@@ -50,7 +50,7 @@ from claims_statistics import (
     t_interval,
     values,
 )
-from claims_summary import forest, summary
+from claims_summary import forest, summary, verdicts
 
 from clinfonce import plot
 from clinfonce.results.analysis import statistics as _statistics
@@ -251,8 +251,8 @@ def setting(all_methods: dict[str, Methods]) -> Iterator[str]:
 
 # The tables of each page, by name.
 BLOCKS = {
-    PAGE: {"setting": setting, "summary": summary, "claim 1": claim_1, "claim 2": claim_2,
-           "claim 3": claim_3, "claim 4": claim_4, "claim 5": claim_5, "regimes": regimes,
+    PAGE: {"setting": setting, "verdicts": verdicts, "summary": summary, "claim 1": claim_1,
+           "claim 2": claim_2, "claim 3": claim_3, "claim 4": claim_4, "claim 5": claim_5,
            "steps": claims_steps.table, "numbers": numbers},
     README: {"photographs": claims_photographs.table},
 }  # fmt: skip

@@ -11,11 +11,14 @@ DATA = {
     "ucmerced-adapters": "UC Merced, pretrained", "clothing-adapters": "clothing, pretrained",
     "pomological-adapters": "watercolours, pretrained",
     "ucmerced-finetuned": "UC Merced, last two blocks trained",
-}  # fmt: skip
-# Regimes in which not all methods have run with every seed.
-BEGUN = {
     "clothing-finetuned": "clothing, last two blocks trained",
-    "ucmerced-64px": "UC Merced, 64 px from scratch, 2,000 steps",
+    "pomological-finetuned": "watercolours, last two blocks trained",
+    "ucmerced-64px": "UC Merced, 64 px, 2,000 steps",
+}  # fmt: skip
+# By what follows the data set's name in those keys.
+REGIMES = {
+    "": "from scratch, small", "64px": "from scratch, 64 px", "adapters": "adapter",
+    "finetuned": "last two blocks trained",
 }  # fmt: skip
 STEPS = "ucmerced-steps"  # trainings from scratch of several lengths
 FROZEN = "frozen"
@@ -44,7 +47,7 @@ def take_rows(store: Path) -> None:
     columns = ", ".join(
         f"{'c' if name in INFORMATION else 't'}.{name}" for name in KEPT if name != "number"
     )
-    for data in (*DATA, *BEGUN, STEPS):
+    for data in (*DATA, STEPS):
         found = results.sql(
             f"select t.number, {columns} "
             "from trials t left join clusterings c using (clustering_id) "
@@ -92,6 +95,10 @@ def read_methods(data: str) -> Methods:
     if FROZEN in found:  # nothing is drawn but the few labels, which are the same for all seeds
         found[FROZEN] *= seeds_of(found)
     return {name: trials for name, trials in found.items() if len(trials) == seeds_of(found)}
+
+
+def regime_of(data: str) -> str:
+    return REGIMES[data.partition("-")[2]]
 
 
 def seeds_of(methods: Methods) -> int:

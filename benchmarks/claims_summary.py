@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from claims_rows import DATA, FROZEN, Methods
+from claims_rows import DATA, FROZEN, REGIMES, Methods, regime_of
 from claims_statistics import (
     CLASSIFIED,
     INFONCE,
@@ -28,6 +28,7 @@ from claims_statistics import (
 from clinfonce.results.analysis.statistics import Interval
 
 COLUMN = "test_linear_top1_5"
+DOUBT = 0.05  # the largest corrected p of a difference that is told
 
 
 class Comparison(NamedTuple):
@@ -70,6 +71,26 @@ def comparisons(all_methods: dict[str, Methods]) -> list[Comparison]:
                 found.append(Comparison(data, question, (one, other), apart))
     order = list(dict.fromkeys(each.question for each in found))
     return sorted(found, key=lambda each: order.index(each.question))
+
+
+def verdicts(all_methods: dict[str, Methods]) -> Iterator[str]:
+    """A row for each question: on how many data sets of each regime the method is ahead."""
+    compared = comparisons(all_methods)
+    corrected = holm([p_value(each.apart) for each in compared])
+    found: dict[tuple[str, str], list[str]] = {}
+    for each, p in zip(compared, corrected, strict=True):
+        told = "open" if p >= DOUBT else "ahead" if each.apart.mean() > 0 else "behind"
+        found.setdefault((each.question, regime_of(each.data)), []).append(told)
+    yield f"| question | {' | '.join(REGIMES.values())} |"
+    yield "|---|" + "---|" * len(REGIMES)
+    for question in dict.fromkeys(question for question, _ in found):
+        cells = [found.get((question, regime), []) for regime in REGIMES.values()]
+        yield line([question, *(_counted(each) for each in cells)])
+
+
+def _counted(told: list[str]) -> str:
+    counts = [f"{told.count(word)} {word}" for word in ("ahead", "open", "behind") if word in told]
+    return ", ".join(counts) or "–"
 
 
 def summary(all_methods: dict[str, Methods]) -> Iterator[str]:

@@ -80,6 +80,20 @@ def test_every_comparison_is_paired_by_seed_and_counted_in_its_correction(method
     assert [row[-2].strip() for row in rows] == [claims_statistics.say_p(each) for each in expected]
 
 
+def test_a_verdict_counts_what_is_told_by_regime(methods):
+    surely = trials([0.450001, 0.46, 0.469999])  # 5 points from the ends, for every seed
+    found = methods | {"colour": surely, "frozen": trials([0.42, 0.40, 0.41])}
+    del found["place"]
+    all_methods = {"digits": found, "ucmerced": found, "ucmerced-adapters": found}
+    rows = [line.split("|")[1:-1] for line in claims_summary.verdicts(all_methods)]
+    heads, _, *rows = [[cell.strip() for cell in row] for row in rows]
+    told = {row[0]: dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
+    assert told["auxiliary over InfoNCE"]["from scratch, small"] == "2 ahead"
+    assert told["auxiliary over InfoNCE"]["adapter"] == "1 ahead"
+    assert told["auxiliary over InfoNCE"]["from scratch, 64 px"] == "–"
+    assert told["InfoNCE over frozen"]["adapter"] == "1 open"
+
+
 def test_validation_chooses_the_auxiliary_clustering(methods):
     assert claims_statistics.chosen(methods) == "place"
     for trial in methods["place"]:
@@ -105,7 +119,7 @@ def test_a_method_counts_once_every_seed_has_run(tmp_path, monkeypatch):
 
 def test_the_page_s_tables_are_those_of_the_rows_kept():
     methods = {data: claims.read_methods(data) for data in claims.DATA}
-    assert all(claims.seeds_of(found) >= 5 for found in methods.values())
+    assert all(claims.seeds_of(found) >= 4 for found in methods.values())
     for path in claims.BLOCKS:
         page = Path(path).read_text(encoding="utf-8")
         assert claims.filled(page, path, methods) == page
