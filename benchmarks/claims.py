@@ -25,6 +25,7 @@ from claims_rows import (
     METRICS,
     Methods,
     Trials,
+    marked,
     read_methods,
     seeds_of,
     take_rows,
@@ -209,32 +210,32 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
     for data, methods in all_methods.items():
         for name in auxiliary(methods):
             found = closed(methods, name, metric) or Interval(None, None, None)
-            shares.append((f"{DATA[data]}: {name}", found))
+            shares.append((f"{marked(data)}: {name}", found))
         if {KMEANS, pcl(methods)} <= set(methods):
             for other, words in METRICS.items():
                 apart = difference(methods[KMEANS], methods[pcl(methods)], other)
-                apart_2.append((f"{DATA[data]}, {words}", apart))
+                apart_2.append((f"{marked(data)}, {words}", apart))
         for name in classified(methods):
             apart = difference(methods[name], methods[CLASSIFIED + name], metric)
-            apart_3.append((f"{DATA[data]}: {clusters_of(name)}", apart))
+            apart_3.append((f"{marked(data)}: {clusters_of(name)}", apart))
         yield f"claims-4-{data}", plot.information_plane(clusterings(methods, metric))
         if FROZEN in methods:
             for name in methods.keys() - {FROZEN}:
                 apart_5.append(
-                    (f"{DATA[data]}: {name}", difference(methods[name], methods[FROZEN], metric))
+                    (f"{marked(data)}: {name}", difference(methods[name], methods[FROZEN], metric))
                 )
     yield "photographs", claims_photographs.figure(all_methods)
     yield "claims-steps", claims_steps.figure()
-    words = "points, 5 labels a class (* adapters, ** fine-tuned)"
+    words = f"points of accuracy {few}"
     yield "claims-all", plot.estimates(forest(all_methods), words)
-    words = f"% of the way from InfoNCE (0) to SupCon (100), {few}"
+    words = "% of the way from InfoNCE to SupCon"
     yield "claims-1", plot.estimates(shares, words)
-    words = "points of accuracy, k-means Cl-InfoNCE less PCL"
+    words = "points, k-means Cl-InfoNCE less PCL"
     yield "claims-2", plot.estimates(apart_2, words)
-    words = f"points of accuracy {few}, Cl-InfoNCE less cross-entropy"
+    words = "points, Cl-InfoNCE less cross-entropy"
     yield "claims-3", plot.estimates(apart_3, words)
     if apart_5:
-        words = f"points of accuracy {few}, less those of the frozen encoder"
+        words = "points above the frozen encoder"
         apart_5.sort(key=lambda each: each[1].estimate)
         yield "claims-5", plot.estimates(apart_5, words)
 

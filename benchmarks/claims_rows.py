@@ -10,16 +10,17 @@ DATA = {
     "digits": "digits", "ucmerced": "UC Merced", "clothing": "clothing",
     "ucmerced-adapters": "UC Merced, pretrained", "clothing-adapters": "clothing, pretrained",
     "pomological-adapters": "watercolours, pretrained",
-    "ucmerced-finetuned": "UC Merced, last two blocks trained",
-    "clothing-finetuned": "clothing, last two blocks trained",
-    "pomological-finetuned": "watercolours, last two blocks trained",
-    "ucmerced-64px": "UC Merced, 64 px, 2,000 steps",
+    "ucmerced-finetuned": "UC Merced, fine-tuned",
+    "clothing-finetuned": "clothing, fine-tuned",
+    "pomological-finetuned": "watercolours, fine-tuned",
+    "ucmerced-64px": "UC Merced, 64 px",
 }  # fmt: skip
-# By what follows the data set's name in those keys.
+# By what follows the data set's name in those keys; marks are those of figures.
 REGIMES = {
     "": "from scratch, small", "64px": "from scratch, 64 px", "adapters": "adapter",
-    "finetuned": "last two blocks trained",
+    "finetuned": "fine-tuned",
 }  # fmt: skip
+MARKS = {"": "", "64px": " †", "adapters": " *", "finetuned": " **"}
 STEPS = "ucmerced-steps"  # trainings from scratch of several lengths
 FROZEN = "frozen"
 METRICS = {"linear_top1_5": "5 labels a class", "linear_top1_all": "all labels"}
@@ -99,6 +100,11 @@ def read_methods(data: str) -> Methods:
 
 def regime_of(data: str) -> str:
     return REGIMES[data.partition("-")[2]]
+
+
+def marked(data: str) -> str:
+    """The name of a data set where there is little room."""
+    return DATA[data].partition(", ")[0] + MARKS[data.partition("-")[2]]
 
 
 def seeds_of(methods: Methods) -> int:

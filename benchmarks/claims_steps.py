@@ -7,7 +7,7 @@ from typing import Any
 from claims_rows import METRICS, STEPS, Methods, Trials, read_rows
 from claims_statistics import line
 
-from clinfonce.results.plot.canvas import ACCENT, DARK, MUTED, canvas, log_axis
+from clinfonce.results.plot.canvas import ACCENT, DARK, MUTED, canvas
 
 _COLOURS = MUTED, ACCENT, DARK
 _LINES = dict(zip(METRICS, ("-", "--"), strict=True))
@@ -57,7 +57,10 @@ def figure() -> Any:
                     list(curve), [100 * accuracy(trials, metric) for trials in curve.values()],
                     _LINES[metric], marker="o", color=colour, label=f"{method}, {words}",
                 )  # fmt: skip
-        log_axis(ax, sorted(set().union(*found.values())))
+        lengths = sorted(set().union(*found.values()))
+        ax.set_xscale("log")
+        ax.set_xticks(lengths, [f"{steps:,}" for steps in lengths])
+        ax.minorticks_off()
         ax.set_xlabel("optimiser steps, each length with a schedule of its own")
         ax.set_ylabel("test accuracy in %, linear probe")
         ax.legend(fontsize=10, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from claims_rows import DATA, FROZEN, REGIMES, Methods, regime_of
+from claims_rows import DATA, FROZEN, REGIMES, Methods, marked, regime_of
 from claims_statistics import (
     CLASSIFIED,
     INFONCE,
@@ -107,13 +107,10 @@ def summary(all_methods: dict[str, Methods]) -> Iterator[str]:
 
 
 def forest(all_methods: dict[str, Methods]) -> list[tuple[str, Interval]]:
-    """Names and intervals of all comparisons, for a plot; * are of adapters, ** of fine-tuning."""
-    marks = {", pretrained": " *", ", last two blocks trained": " **"}
+    """Names and intervals of all comparisons, for a plot."""
     found = []
     for each in comparisons(all_methods):
-        data = DATA[each.data]
-        for words, mark in marks.items():
-            data = data.replace(words, mark)
         question = each.question.replace("contrast over classifier, labels", "the same, of labels")
-        found.append((f"{question}: {data}", t_interval(each.apart)))
+        question = question.replace("contrast over classifier", "over a classifier")
+        found.append((f"{question}: {marked(each.data)}", t_interval(each.apart)))
     return found

@@ -2,9 +2,10 @@
 
     python benchmarks/gpu_claims.py sweeps/claims-ucmerced-64px.yaml … --seconds 480
 
-Small networks leave a GPU waiting for Python, so some processes share it. Trials, their order and
-their rows are those of `make sweep`; the rows go to benchmarks/results/claims, with the device's
-name, each as it is done, and what stands there is not run again. With too few --seconds for
+Small networks leave a GPU waiting for Python, so some processes share it (better with NVIDIA's
+multi-process service, docs/benchmarks.md, and --processes 16). Trials, their order and their rows
+are those of `make sweep`; the rows go to benchmarks/results/claims, with the device's name, each as
+it is done, and what stands there is not run again. With too few --seconds for
 everything the rows of the first seeds are complete. Needs no Ray, no DuckDB and no Optuna.
 """
 
