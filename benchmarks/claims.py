@@ -23,10 +23,12 @@ from claims_rows import (
     FROZEN,
     INFORMATION,
     METRICS,
+    REGIMES,
     Methods,
     Trials,
     marked,
     read_methods,
+    regime_of,
     seeds_of,
     take_rows,
 )
@@ -218,7 +220,8 @@ def plots(all_methods: dict[str, Methods]) -> Iterator[tuple[str, Any]]:
         for name in classified(methods):
             apart = difference(methods[name], methods[CLASSIFIED + name], metric)
             apart_3.append((f"{marked(data)}: {clusters_of(name)}", apart))
-        yield f"claims-4-{data}", plot.information_plane(clusterings(methods, metric))
+        if regime_of(data) == REGIMES[""]:
+            yield f"claims-4-{data}", plot.information_plane(clusterings(methods, metric))
         if FROZEN in methods:
             for name in methods.keys() - {FROZEN}:
                 apart_5.append(
