@@ -111,12 +111,15 @@ def test_points_are_written_and_read(tmp_path: Path) -> None:
 
 def test_the_shipped_points_say_that_labels_are_best() -> None:
     fit = fit_gain(read_points())
-    for regime in ("adapter", "scratch"):
-        of = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.3])
-        labels, instances, nothing = fit.predict(*of, regime)
+    of = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.3])
+    worth_nothing = {}
+    for regime in ("adapter", "fine-tuning", "scratch"):
+        labels, instances, worth_nothing[regime] = fit.predict(*of, regime)
         assert labels == pytest.approx(1, abs=0.4)
-        assert nothing < labels
+        assert worth_nothing[regime] < labels
         assert instances < labels
+    order = sorted(worth_nothing, key=worth_nothing.__getitem__)
+    assert order == ["scratch", "fine-tuning", "adapter"], "the more is trained the more it harms"
     assert len(fit.data) > 1
 
 
