@@ -62,7 +62,7 @@ from clinfonce.results.analysis.statistics import Interval
 from clinfonce.results.plot.canvas import picture
 
 PAGE, README, IMAGES = Path("docs/claims.md"), Path("README.md"), Path("docs/images")
-FEWEST_FOR_REGRESSION = 6
+FEWEST = 6  # clusterings that a correlation is asked of
 QUANTITIES = {
     "i_zt": "I(Z;T)", "i_zt_excess": "I(Z;T) above chance", "h_z_given_t": "H(Z\\|T)",
     "log2_k": "log₂ K",
@@ -134,14 +134,13 @@ def claim_4(all_methods: dict[str, Methods]) -> Iterator[str]:
     yield "|---|---|---:|" + "---:|" * (len(QUANTITIES) + 2)
     for (data, methods), metric in itertools.product(all_methods.items(), METRICS):
         points = clusterings(methods, metric)
+        if len(points) < FEWEST:
+            continue
         accuracy = np.array([point.accuracy for point in points], dtype=float)
         cells = [DATA[data], METRICS[metric], str(len(points))]
         for quantity in QUANTITIES:
             rho = _statistics.bootstrap(_statistics.spearman, of(points, quantity), accuracy)[0]
             cells.append(say(rho, unit=1, edges=True))
-        if len(points) < FEWEST_FOR_REGRESSION:
-            yield line([*cells, "–", "–"])
-            continue
         both = np.column_stack([of(points, "i_zt"), of(points, "h_z_given_t")])
         effects = _statistics.bootstrap(_statistics.standardised_coefficients, both, accuracy)
         yield line([*cells, *(say(effect, signed=True, edges=True) for effect in effects)])

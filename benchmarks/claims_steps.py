@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from claims_rows import METRICS, STEPS, Methods, Trials, read_rows
-from claims_statistics import line
+from claims_statistics import line, say, t_interval, values
 
 from clinfonce.results.plot.canvas import ACCENT, DARK, MUTED, canvas
 
@@ -40,7 +40,7 @@ def table(_: dict[str, Methods]) -> Iterator[str]:
         of_methods = [curve.get(steps, []) for curve in found.values()]
         seeds = str(max(map(len, of_methods)))
         cells = [
-            f"{100 * accuracy(trials, metric):.1f}" if trials else "–"
+            say(t_interval(values(trials, f"test_{metric}"))) if trials else "–"
             for metric in METRICS
             for trials in of_methods
         ]

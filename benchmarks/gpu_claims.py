@@ -59,6 +59,7 @@ class Sweep:
         self.out = ROWS / f"{self.spec.name.removeprefix('claims-')}.csv"
         self.rows = self._done()
         self._known = {row["trial_id"]: row for row in self.rows}
+        self._numbers = {int(row["number"]) for row in self.rows}
         self._over = False
 
     def _done(self) -> list[Row]:
@@ -79,11 +80,19 @@ class Sweep:
                 return
             row = self._known.get(proposal.identity)
             if row is None:
+                self._check_free(proposal)
                 yield proposal
                 continue
             metric = self.spec.metric
             self.plan.finish(
                 proposal.identity, {**row, "status": "complete", metric: float(row[metric])}
+            )
+
+    def _check_free(self, proposal: Proposal) -> None:
+        if proposal.number in self._numbers:  # a second row would count as another seed
+            raise SystemExit(
+                f"{self.out}: trial {proposal.number} ({proposal.name}) there is of other data or "
+                f"another specification than here: move the file away to begin anew"
             )
 
     def finish(self, proposal: Proposal, row: Row) -> None:

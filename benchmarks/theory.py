@@ -6,9 +6,11 @@
 Points are clusterings that encoders were trained on with Cl-InfoNCE: those of
 benchmarks/results/advice/trials.csv (adapters and training from scratch) and of the claims
 (benchmarks/results/claims, means over seeds). The gain is the share of the way from instances to
-labels, in test accuracy with 5 labels a class. Each number (and pair of numbers) is fitted to the
+labels, in test accuracy with 5 labels a class; where labels are not a point better than instances
+it says nothing, and is left out. Each number (and pair of numbers) is fitted to the
 gain by least squares on the other data sets, every one of them weighing the same, and asked of the
-one that was left out. The error is the root mean square in points of accuracy; ρ is the mean of
+one that was left out. The error is the root mean square in points of accuracy, a mean over data
+sets; ρ is the mean of
 Spearman's over the data sets, in a data set with all its targets. "law" is the relation that
 `clinfonce advise` uses. For longer trainings from scratch and for fine-tuning, which have few
 clusterings, the fit is that of adapters on the other data sets.
@@ -38,11 +40,12 @@ TRIALS, POINTS, TABLE = (
 )
 FIGURE = Path("docs/images/theory.png")
 REGIMES = {
-    "adapters": "adapter", "finetuned": "fine-tuned", "64px": "scratch, 2,000 steps",
+    "adapters": "adapter", "finetuned": "fine-tuned", "64px": "scratch, 64 px",
     "": "scratch, small",
 }  # fmt: skip
 SWEEPS = {"advice-m4": "adapter", "advice-scratch": "scratch, small"}
 FITTED = ("adapter", "scratch, small")  # regimes with clusterings enough
+LEAST_GAP = 0.01  # of accuracy between instances and labels
 
 Row = dict[str, Any]
 # Of a clustering's numbers what is comparable between data sets; pairs are fitted together.
@@ -127,7 +130,7 @@ def specification(sweep: str, name: str) -> Row:
 def point(data: str, regime: str, row: Row, accuracy: float, ends: dict[str, float]) -> Row:
     low, high = ends["instances"], ends["labels"]
     bits = {key: float(row[key]) for key in ("h_z", "h_t", "i_zt", "i_zt_chance")}
-    gain = (accuracy - low) / (high - low)
+    gain = (accuracy - low) / (high - low) if high > low else float("nan")
     return {"data": data, "regime": regime, "clustering": row["name"], **bits,
             "gain": gain, "gap": high - low}  # fmt: skip
 
@@ -239,7 +242,7 @@ def told(points: list[Row]) -> Iterator[Row]:
 
 
 _COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e5ea2")
-_MARKS = {"adapter": ".", "scratch, small": "+", "fine-tuned": "D", "scratch, 2,000 steps": "^"}
+_MARKS = {"adapter": ".", "scratch, small": "+", "fine-tuned": "D", "scratch, 64 px": "^"}
 
 
 def figure(points: list[Row]) -> Any:
@@ -279,7 +282,8 @@ def main() -> None:
     parser.add_argument("--axes", type=Path, help="folder of the features of advice_trials.py")
     options = parser.parse_args()
     if options.data:
-        made = list(measured([*trials(), *of_claims()], options.data, options.axes))
+        known = [p for p in (*trials(), *of_claims()) if p["gap"] >= LEAST_GAP]
+        made = list(measured(known, options.data, options.axes))
         write_rows(POINTS, [{k: round(v, 5) if isinstance(v, float) else v for k, v in p.items()}
                             for p in made])  # fmt: skip
     points = read(POINTS)

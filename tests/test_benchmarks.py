@@ -237,3 +237,12 @@ def test_claims_run_without_ray_and_go_on_where_they_stopped(tmp_path, monkeypat
     before = out.read_text()
     run(*arguments, **blocked)  # nothing is left to do
     assert out.read_text() == before
+    specification = Path("tiny.yaml").read_text()
+    Path("tiny.yaml").write_text(specification.replace("epochs: 1\n", "epochs: 2\n"))
+    refused = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True, text=True, check=False, env=os.environ | blocked,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "is of other data or another specification" in refused.stderr
+    assert out.read_text() == before
