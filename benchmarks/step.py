@@ -9,7 +9,8 @@ other work on the machine disturbs least. "workers" compares one process on one 
 processes, one core each, on the same batches. "ratio" is of wall time, which only an idle machine
 gives fairly (the load before is in the table); "cpu_ratio" is of CPU seconds a worker, without the
 time that it waits for the other. "ceiling" and "cpu_ceiling" are the same of two processes that do
-not communicate and train on half of the batch each: what the machine gives two cores at most.
+not communicate and train on half of the batch each: what the machine gives two cores at most. These
+ratios are medians over rounds in which the three take turns, for the machine changes by minutes.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -128,21 +130,23 @@ def seconds_of_a_step(
         return max(map(float, wall)), max(map(float, busy))
 
 
-def two_workers_beside_one(batch: int, stem: str, repetitions: int) -> dict[str, object]:
-    one, one_busy = seconds_of_a_step(1, batch, stem, repetitions)
-    two, two_busy = seconds_of_a_step(2, batch, stem, repetitions)
-    apart, apart_busy = seconds_of_a_step(2, batch // 2, stem, repetitions, alone=True)
+def two_workers_beside_one(
+    batch: int, stem: str, repetitions: int, n_rounds: int
+) -> dict[str, object]:
+    rounds = []
+    for _ in range(n_rounds):
+        one, one_busy = seconds_of_a_step(1, batch, stem, repetitions)
+        two, two_busy = seconds_of_a_step(2, batch, stem, repetitions)
+        apart, apart_busy = seconds_of_a_step(2, batch // 2, stem, repetitions, alone=True)
+        rounds.append({
+            "one_images_per_s": batch / one, "two_images_per_s": batch / two,
+            "ratio": one / two, "cpu_ratio": one_busy / two_busy,
+            "ceiling": one / apart, "cpu_ceiling": one_busy / apart_busy,
+        })  # fmt: skip
     return {
-        "what": "workers",
-        "stem": stem,
-        "batch": batch,
-        "one_images_per_s": round(batch / one, 1),
-        "two_images_per_s": round(batch / two, 1),
-        "ratio": round(one / two, 3),
-        "cpu_ratio": round(one_busy / two_busy, 3),
-        "ceiling": round(one / apart, 3),
-        "cpu_ceiling": round(one_busy / apart_busy, 3),
-    }
+        "what": "workers", "stem": stem, "batch": batch, "rounds": n_rounds,
+        **{name: round(statistics.median(r[name] for r in rounds), 3) for name in rounds[0]},
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -151,9 +155,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--stems", nargs="+", default=list(REPETITIONS), choices=REPETITIONS)
     parser.add_argument("--repetitions", type=int, help=f"default: {REPETITIONS}")
+    parser.add_argument("--rounds", type=int, default=3, help="of one worker, two, two apart")
     options = parser.parse_args()
     rows = []
-    for compare in (step_beside_bare, two_workers_beside_one):
+    for compare in (step_beside_bare, partial(two_workers_beside_one, n_rounds=options.rounds)):
         for stem in options.stems:
             before = machine("torch")
             row = compare(options.batch, stem, options.repetitions or REPETITIONS[stem])
