@@ -11,7 +11,8 @@ from clinfonce.results.analysis.statistics import Interval
 
 INFONCE, SUPCON, KMEANS, PCL = "InfoNCE", "SupCon", "k-means Cl-InfoNCE", "PCL"
 PCL_AVERAGED = "PCL, momentum encoder"
-CLASSIFIED = "cross-entropy, "  # before the name of the trial with the same clusters
+# Before the name of the trial with the same clusters, or of those of the same columns.
+CLASSIFIED, PREDICTED = "cross-entropy, ", "predicted, "
 MOST_FOR_ALL = 6  # seeds
 
 
@@ -80,6 +81,11 @@ def auxiliary(methods: Methods) -> list[str]:
 def pcl(methods: Methods) -> str:
     """PCL with its momentum encoder where that ran."""
     return PCL_AVERAGED if PCL_AVERAGED in methods else PCL
+
+
+def predicted(methods: Methods) -> str:
+    """The clustering whose columns were predicted, too; empty without any."""
+    return next((name for name in methods if PREDICTED + name in methods), "")
 
 
 def chosen(methods: Methods) -> str:

@@ -13,12 +13,14 @@ from claims_statistics import (
     CLASSIFIED,
     INFONCE,
     KMEANS,
+    PREDICTED,
     SUPCON,
     chosen,
     holm,
     line,
     p_value,
     pcl,
+    predicted,
     say,
     say_p,
     t_interval,
@@ -57,13 +59,14 @@ def comparisons(all_methods: dict[str, Methods]) -> list[Comparison]:
     """All that a data set has the methods for."""
     found = []
     for data, methods in all_methods.items():
-        best = chosen(methods)
+        best, crossed = chosen(methods), predicted(methods)
         asked = [
             ("auxiliary over InfoNCE", best, INFONCE), ("SupCon over auxiliary", SUPCON, best),
             ("auxiliary over frozen", best, FROZEN), ("InfoNCE over frozen", INFONCE, FROZEN),
             ("k-means over PCL", KMEANS, pcl(methods)),
             ("contrast over classifier", best, CLASSIFIED + best),
             ("contrast over classifier, labels", SUPCON, CLASSIFIED + SUPCON),
+            ("contrast over prediction", crossed, PREDICTED + crossed),
         ]  # fmt: skip
         for question, one, other in asked:
             if {one, other} <= methods.keys():
@@ -102,7 +105,7 @@ def summary(all_methods: dict[str, Methods]) -> Iterator[str]:
     for each, p in zip(compared, corrected, strict=True):
         effect = "" if np.isinf(each.effect) else f"{each.effect:+.1f}".replace("-", "−")
         apart = say(t_interval(each.apart), signed=True)
-        names = [name.removeprefix(CLASSIFIED) for name in each.names]
+        names = [name.removeprefix(CLASSIFIED).removeprefix(PREDICTED) for name in each.names]
         yield line([each.question, DATA[each.data], *names, apart, effect, say_p(p)])
 
 
